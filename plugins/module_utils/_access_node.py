@@ -1,0 +1,174 @@
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: only for this collection; may change in any release.
+
+"""What the access node says of itself and of its data nodes, read in two queries whatever their number."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Statement
+from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import Release, multinode_refusal
+
+_DATABASE = """
+SELECT current_database() AS database, current_user::text AS role, r.rolsuper AS superuser,
+       current_setting('server_version_num')::int / 10000 AS postgresql_major, pg_is_in_recovery() AS in_recovery,
+       pg_encoding_to_char(d.encoding) AS encoding, d.datcollate AS collation, d.datctype AS ctype,
+       e.extversion AS extension_version, n.nspname AS extension_schema
+  FROM pg_database d
+  JOIN pg_roles r ON r.rolname = current_user
+  LEFT JOIN pg_extension e ON e.extname = 'timescaledb'
+  LEFT JOIN pg_namespace n ON n.oid = e.extnamespace
+ WHERE d.datname = current_database()
+"""
+
+# Membership is dist_uuid: on the access node equal to its own uuid (tsl/src/dist_util.c).
+_CLUSTER = """
+SELECT (SELECT jsonb_object_agg(key, value) FROM _timescaledb_catalog.metadata
+         WHERE key IN ('uuid', 'dist_uuid')) AS metadata,
+       (SELECT jsonb_object_agg(name, setting) FROM pg_settings
+         WHERE name IN ('port', 'data_directory', 'ssl', 'ssl_ca_file', 'timescaledb.passfile', 'timescaledb.ssl_dir',
+                        'timescaledb.license', 'timescaledb.hypertable_replication_factor_default')) AS settings,
+       (SELECT has_foreign_data_wrapper_privilege(oid, 'USAGE') FROM pg_foreign_data_wrapper
+         WHERE fdwname = 'timescaledb_fdw') AS may_add,
+       (SELECT jsonb_agg(jsonb_build_object(
+                 'node_name', s.srvname, 'owner', s.srvowner::regrole::text,
+                 'options', (SELECT jsonb_object_agg(option_name, option_value) FROM pg_options_to_table(s.srvoptions)),
+                 'may_use', has_server_privilege(s.oid, 'USAGE'), 'may_change', pg_has_role(s.srvowner, 'USAGE'))
+               ORDER BY s.srvname)
+          FROM pg_foreign_server s JOIN pg_foreign_data_wrapper f ON f.oid = s.srvfdw
+         WHERE f.fdwname = 'timescaledb_fdw') AS data_nodes
+"""
+
+
+@dataclass(frozen=True)
+class DataNode:
+    """A registered data node, as the access node has it."""
+
+    node_name: str
+    endpoint: Endpoint
+    available: bool = True
+    owner: str = ""
+    may_use: bool = True
+    may_change: bool = True
+
+    def shown(self) -> dict[str, Any]:
+        """The form in results and diffs."""
+        return dict(
+            node_name=self.node_name,
+            host=self.endpoint.host,
+            port=self.endpoint.port,
+            database=self.endpoint.database,
+            available=self.available,
+        )
+
+
+@dataclass(frozen=True)
+class AccessNode:
+    """An access node (or a database that may become one with its first data node)."""
+
+    name: str
+    database: str
+    role: str
+    superuser: bool
+    release: Release
+    extension_schema: str
+    encoding: str
+    collation: str
+    ctype: str
+    uuid: str | None
+    dist_uuid: str | None
+    may_add: bool
+    settings: dict[str, str] = field(default_factory=dict)
+    data_nodes: dict[str, DataNode] = field(default_factory=dict)
+
+    @property
+    def port(self) -> int:
+        """The server's own port: the default port of add_data_node()."""
+        return int(self.settings.get("port", 5432))
+
+    def connection_parameters(self, endpoint: Endpoint, password: str | None, connect_timeout: int) -> dict[str, Any]:
+        """libpq parameters with which the access node itself would reach a data node.
+
+        The current role, the passfile, TLS as soon as the server has ssl = on: tsl/src/remote/connection.c of 2.13.1.
+        """
+        parameters: dict[str, Any] = dict(
+            host=endpoint.host, port=endpoint.port, dbname=endpoint.database, user=self.role, connect_timeout=connect_timeout
+        )
+        data_directory = self.settings.get("data_directory", "")
+        if password:
+            parameters["password"] = password
+        else:
+            parameters["passfile"] = os.path.join(data_directory, self.settings.get("timescaledb.passfile") or "passfile")
+        if self.settings.get("ssl") == "on":
+            parameters["sslmode"] = "require"
+            if self.settings.get("ssl_ca_file"):
+                parameters["sslrootcert"] = os.path.join(data_directory, self.settings["ssl_ca_file"])
+            directory = self.settings.get("timescaledb.ssl_dir") or os.path.join(data_directory, "timescaledb", "certs")
+            certificate = os.path.join(directory, hashlib.md5(self.role.encode(), usedforsecurity=False).hexdigest())
+            if os.access(f"{certificate}.key", os.R_OK):
+                parameters.update(sslcert=f"{certificate}.crt", sslkey=f"{certificate}.key")
+        return parameters
+
+
+def observe_access_node(connection: Connection) -> AccessNode:
+    """Read it. Raises ClusterError where this database cannot be an access node."""
+    subject = "access node"
+    row = connection.run(Statement(_DATABASE), subject)[0]
+    if row["extension_version"] is None:
+        raise ClusterError(
+            subject, f'the extension timescaledb is not installed in database "{row["database"]}"', "CREATE EXTENSION timescaledb there", connection.name
+        )
+    release = Release.parse(row["extension_version"])
+    refusal = multinode_refusal(release, row["postgresql_major"])
+    if refusal:
+        raise ClusterError(subject, refusal, "use TimescaleDB 2.13 or older on PostgreSQL 15 or older", connection.name)
+    if row["in_recovery"]:
+        raise ClusterError(subject, "the server is a standby and cannot be written to", "log in to its primary", connection.name)
+
+    cluster = connection.run(Statement(_CLUSTER), subject)[0]
+    metadata, settings = cluster["metadata"] or {}, cluster["settings"] or {}
+    if settings.get("timescaledb.license", "timescale") != "timescale":
+        raise ClusterError(
+            subject, "multi-node is not part of TimescaleDB's Apache edition", "set timescaledb.license = 'timescale'", connection.name
+        )
+    access_node = AccessNode(
+        name=connection.name,
+        database=row["database"],
+        role=row["role"],
+        superuser=row["superuser"],
+        release=release,
+        extension_schema=row["extension_schema"],
+        encoding=row["encoding"],
+        collation=row["collation"],
+        ctype=row["ctype"],
+        uuid=metadata.get("uuid"),
+        dist_uuid=metadata.get("dist_uuid"),
+        may_add=row["superuser"] or bool(cluster["may_add"]),
+        settings=settings,
+        data_nodes={node.node_name: node for node in map(_data_node, cluster["data_nodes"] or [])},
+    )
+    if access_node.dist_uuid and access_node.dist_uuid != access_node.uuid:
+        raise ClusterError(
+            subject, f'database "{access_node.database}" is itself a data node of another cluster', "log in to an access node's database", connection.name
+        )
+    return access_node
+
+
+def _data_node(row: dict[str, Any]) -> DataNode:
+    options = row["options"] or {}
+    return DataNode(
+        node_name=row["node_name"],
+        endpoint=Endpoint(options["host"], int(options["port"]), options["dbname"]),
+        available=options.get("available", "true") == "true",
+        owner=row["owner"],
+        may_use=row["may_use"],
+        may_change=row["may_change"],
+    )

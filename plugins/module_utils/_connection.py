@@ -1,0 +1,143 @@
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: only for this collection; may change in any release.
+
+"""Connections to PostgreSQL. The only file that imports community.postgresql's connection functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.community.postgresql.plugins.module_utils.postgres import (
+    connect_to_db,
+    ensure_required_libs,
+    get_conn_params,
+    pg_cursor_args,
+    postgres_common_argument_spec,
+)
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, remedy_for
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
+
+# The driver that community.postgresql chose: psycopg 3 where it is usable, else psycopg2.
+try:
+    if pg_cursor_args and "row_factory" in pg_cursor_args:
+        from psycopg import Error as DriverError
+        from psycopg import sql
+    else:
+        from psycopg2 import Error as DriverError
+        from psycopg2 import sql
+except ImportError:
+    sql = None
+
+    class DriverError(Exception):
+        """Stands in where no driver is installed; ensure_required_libs() then fails before it matters."""
+
+
+def login_argument_spec() -> dict[str, Any]:
+    """Connection options of every module: community.postgresql's, the database and the role to switch to."""
+    return dict(
+        postgres_common_argument_spec(),
+        login_db=dict(type="str", required=True),
+        session_role=dict(type="str"),
+    )
+
+
+class Connection:
+    """One connection in autocommit mode: each statement is its own transaction, as add_data_node() demands.
+
+    Every error is raised as ClusterError.
+    """
+
+    def __init__(self, raw: Any, name: str) -> None:
+        self.name = name
+        self._raw = raw
+        self._warnings: list[str] = []
+        if hasattr(raw, "add_notice_handler"):
+            raw.add_notice_handler(lambda notice: self._note(notice.severity_nonlocalized, notice.message_primary))
+
+    def _note(self, severity: str, message: str) -> None:
+        # Each multi-node call of 2.13 says that it is deprecated; the README says so once.
+        if severity == "WARNING" and "is deprecated" not in message:
+            self._warnings.append(message)
+
+    def take_warnings(self) -> list[str]:
+        """Warnings of the server since the last call, without those about deprecation."""
+        for text in getattr(self._raw, "notices", None) or []:
+            severity, dummy, message = text.strip().partition(":")
+            self._note(severity, message.strip().splitlines()[0])
+        if getattr(self._raw, "notices", None):
+            del self._raw.notices[:]
+        taken, self._warnings = self._warnings, []
+        return taken
+
+    def run(self, statement: Statement, subject: str) -> list[dict[str, Any]]:
+        """Run a statement and return its rows; errors name the subject."""
+        try:
+            with self._raw.cursor(**pg_cursor_args) as cursor:
+                cursor.execute(_compose(statement), statement.values or None)
+                if cursor.description is None:
+                    return []
+                columns = [column[0] for column in cursor.description]
+                return [dict(zip(columns, (row[name] for name in columns))) for row in cursor.fetchall()]
+        except DriverError as error:
+            raise server_error(error, subject, self.name) from error
+
+    def render(self, statement: Statement) -> str:
+        """The statement as text for people, secrets masked."""
+        shown = statement.without_secrets()
+        with self._raw.cursor(**pg_cursor_args) as cursor:
+            text = cursor.mogrify(_compose(shown), shown.values or None)
+        return text.decode() if isinstance(text, bytes) else text
+
+    def close(self) -> None:
+        """Close the connection; safe to call twice."""
+        self._raw.close()
+
+
+def _compose(statement: Statement) -> Any:
+    return sql.SQL(statement.template).format(**{key: sql.Identifier(name) for key, name in statement.identifiers.items()})
+
+
+def server_error(error: Exception, subject: str, host: str) -> ClusterError:
+    """The server's error with its detail and hint, and our remedy where we know a better one."""
+    diagnosis = getattr(error, "diag", None)
+    message = getattr(diagnosis, "message_primary", None) or str(error).strip()
+    detail = getattr(diagnosis, "message_detail", None)
+    cause = f"{message} ({detail.rstrip('.')})" if detail else message
+    remedy = remedy_for(f"{message} {detail}") or getattr(diagnosis, "message_hint", None) or ""
+    return ClusterError(subject, cause.rstrip("."), remedy.rstrip("."), host)
+
+
+def connect_as_login(module: AnsibleModule) -> Connection:
+    """Connect with the module's login options. Raises ClusterError."""
+    ensure_required_libs(module)
+    parameters = get_conn_params(module, module.params, warn_db_default=False)
+    name = f"{parameters.get('host', 'local socket')}:{parameters.get('port', 5432)}/{parameters.get('dbname')}"
+    raw, reason = connect_to_db(_Quiet(module, module.params.get("session_role")), parameters, autocommit=True, fail_on_conn=False)
+    if raw is None:
+        raise ClusterError("access node", f"no connection: {_one_line(reason)}", "correct the login_* options or start the server", name)
+    return Connection(raw, name)
+
+
+def connect_with(module: AnsibleModule, parameters: dict[str, Any]) -> tuple[Connection | None, str]:
+    """Connect with libpq parameters of our own: (connection, "") or (None, why not). Never raises; safe in threads."""
+    name = f"{parameters['host']}:{parameters['port']}/{parameters['dbname']}"
+    raw, reason = connect_to_db(_Quiet(module, None), dict(parameters), autocommit=True, fail_on_conn=False)
+    return (Connection(raw, name), "") if raw is not None else (None, _one_line(reason))
+
+
+class _Quiet:
+    """The face of AnsibleModule that connect_to_db() uses, without its warning: our callers report failures themselves."""
+
+    def __init__(self, module: AnsibleModule, session_role: str | None) -> None:
+        self.params = {"session_role": session_role}
+        self.fail_json = module.fail_json
+
+    def warn(self, message: str) -> None:
+        """Say nothing."""
+
+
+def _one_line(text: str | None) -> str:
+    return " ".join((text or "").split())

@@ -1,0 +1,68 @@
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: only for this collection; may change in any release.
+
+"""What every module of the collection does around its plan: connect, plan, apply unless in check mode, report."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, observe_access_node
+from ansible_collections.timescaledb.multinode.plugins.module_utils._apply import InterruptedPlan, apply_steps
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, connect_as_login
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan, Step
+
+MakePlan = Callable[[AnsibleModule, Connection, AccessNode], Plan]
+ReadState = Callable[[AnsibleModule, Connection], list[dict[str, Any]]]
+
+
+def converge(module: AnsibleModule, make_plan: MakePlan, read_state: ReadState, diff_name: str) -> None:
+    """Run a module from connection to exit_json or fail_json.
+
+    Args:
+        make_plan: reads what it needs and returns the plan; raises ClusterError with every reason not to start.
+        read_state: reads the state again after steps were taken, in the form of Plan.after.
+        diff_name: the key under which the diff shows the objects.
+    """
+    try:
+        connection = connect_as_login(module)
+    except ClusterError as error:
+        module.fail_json(msg=str(error))
+    result: dict[str, Any] = {}
+    try:
+        access_node = observe_access_node(connection)
+        plan = make_plan(module, connection, access_node)
+        result = dict(changed=bool(plan.steps), before=plan.before, steps=_shown(connection, plan.steps), after=plan.after)
+        if plan.steps and not module.check_mode:
+            apply_steps(module, connection, access_node, plan.steps)
+            result["after"] = read_state(module, connection)
+        for warning in dict.fromkeys(plan.warnings + connection.take_warnings()):
+            module.warn(warning)
+    except InterruptedPlan as error:
+        result.update(changed=bool(error.done), steps=_shown(connection, error.done))
+        result.pop("after")
+        module.fail_json(msg=f"{error} Steps done before it: {len(error.done)}; run the task again to go on.", **result)
+    except ClusterError as error:
+        module.fail_json(msg=str(error))
+    finally:
+        connection.close()
+    if module._diff:
+        result["diff"] = dict(before={diff_name: result["before"]}, after={diff_name: result["after"]})
+    module.exit_json(**result)
+
+
+def _shown(connection: Connection, steps: list[Step]) -> list[dict[str, Any]]:
+    return [
+        dict(
+            object=step.subject,
+            action=step.action,
+            reason=step.reason,
+            sql=connection.render(step.statement),
+            database=str(step.endpoint) if step.endpoint else connection.name,
+        )
+        for step in steps
+    ]

@@ -1,0 +1,199 @@
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: only for this collection; may change in any release.
+
+"""The plan for data nodes: from what is wanted and what is there to the steps between. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode
+from ansible_collections.timescaledb.multinode.plugins.module_utils._admission import Admission
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
+from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import Holding
+from ansible_collections.timescaledb.multinode.plugins.module_utils._leaving import leaving_errors
+from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import LookRequest, NodeLook
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Plan, Statement, Step
+from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import ALTER_DATA_NODE, SAFE_DROP_DATABASE
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import WantedNode
+
+
+def looks_needed(wanted: list[WantedNode], access_node: AccessNode) -> list[LookRequest]:
+    """The endpoints that have to be looked at: where something is going to change, and only there."""
+    requests = []
+    for node in wanted:
+        known = access_node.data_nodes.get(node.node_name)
+        endpoint = node.endpoint(access_node)
+        if node.present:
+            returns = known and node.available is True and not known.available
+            needed = known is None or endpoint != known.endpoint or returns
+        else:
+            needed = known is not None and node.drop_database
+        if needed:
+            drops = node.drop_database or (known is None and node.reclaim == "database")
+            requests.append(LookRequest(endpoint, node.password, node.connect_timeout, needs_maintenance_database=drops))
+    return requests
+
+
+def plan_data_nodes(wanted: list[WantedNode], access_node: AccessNode, looks: dict[Endpoint, NodeLook], holdings: list[Holding]) -> Plan:
+    """Decide the steps. Raises ClusterError(s) with every reason not to start."""
+    planner = _Planner(access_node, looks, holdings)
+    for node in sorted(wanted, key=lambda node: not node.present):
+        planner.consider(node)
+    planner.check_endpoints()
+    raise_all(planner.errors)
+    names = {node.node_name for node in wanted}
+    return Plan(
+        steps=planner.steps,
+        before=[node.shown() for name, node in sorted(access_node.data_nodes.items()) if name in names],
+        after=[node.shown() for name, node in sorted(planner.nodes.items()) if name in names],
+        warnings=planner.warnings,
+    )
+
+
+class _Planner:
+    def __init__(self, access_node: AccessNode, looks: dict[Endpoint, NodeLook], holdings: list[Holding]) -> None:
+        self._access_node = access_node
+        self._looks = looks
+        self._holdings = {holding.hypertable_id: holding for holding in holdings}
+        self.nodes = dict(access_node.data_nodes)
+        self.steps: list[Step] = []
+        self.errors: list[ClusterError] = []
+        self.warnings: list[str] = []
+
+    def consider(self, node: WantedNode) -> None:
+        known = self._access_node.data_nodes.get(node.node_name)
+        if node.present and known is None:
+            self._add(node)
+        elif node.present and known is not None:
+            self._alter(node, known)
+        elif known is not None:
+            self._delete(node, known)
+
+    def check_endpoints(self) -> None:
+        """Two names for one database: add_data_node() would only say "node is already a data node"."""
+        seen: dict[Endpoint, str] = {}
+        for name, node in sorted(self.nodes.items()):
+            if node.endpoint in seen:
+                self.errors.append(
+                    ClusterError(
+                        f'data node "{name}"', f'its database is already that of data node "{seen[node.endpoint]}"', "use one name", str(node.endpoint)
+                    )
+                )
+            seen[node.endpoint] = name
+
+    def _add(self, node: WantedNode) -> None:
+        endpoint = node.endpoint(self._access_node)
+        if any(other.endpoint == endpoint for other in self.nodes.values()):
+            self.nodes[node.node_name] = DataNode(node.node_name, endpoint)
+            return  # check_endpoints() says it better than the node's membership would
+        if not self._access_node.may_add:
+            self._refuse(node, "the role may not add data nodes", "log in as a superuser, or GRANT USAGE ON FOREIGN DATA WRAPPER timescaledb_fdw")
+        look = self._looks[endpoint]
+        admission = Admission(node, look, self._access_node)
+        self.errors += admission.check_new()
+        if admission.drops_database:
+            self._on_node(node, endpoint, "drop database", "reclaim=database", _drop_database(endpoint), look)
+        elif admission.clears_membership:
+            statement = Statement("DELETE FROM _timescaledb_catalog.metadata WHERE key = 'dist_uuid'")
+            self._step(node, "clear membership", "reclaim=membership: the database of a former data node is taken over", statement, endpoint)
+
+        values = [node.node_name, endpoint.host, endpoint.database, endpoint.port, admission.bootstrap]
+        template = "SELECT * FROM {schema}.add_data_node(%s, host => %s, database => %s, port => %s, bootstrap => %s"
+        if node.password:
+            template += ", password => %s"
+            values.append(node.password)
+        reason = "it is not registered" if not admission.bootstrap else "it is not registered; its database or extension has to be made"
+        self._call(node, "add", reason, f"{template})", *values)
+        self.nodes[node.node_name] = DataNode(node.node_name, endpoint)
+        if node.available is False:
+            self._call(node, "alter", "wanted unavailable", "SELECT * FROM {schema}.alter_data_node(%s, available => %s)", node.node_name, False)
+            self.nodes[node.node_name] = DataNode(node.node_name, endpoint, available=False)
+
+    def _alter(self, node: WantedNode, known: DataNode) -> None:
+        endpoint = node.endpoint(self._access_node)
+        available = known.available if node.available is None else node.available
+        changes = [
+            (argument, value, was)
+            for argument, value, was in (
+                ("host", endpoint.host, known.endpoint.host),
+                ("database", endpoint.database, known.endpoint.database),
+                ("port", endpoint.port, known.endpoint.port),
+                ("available", available, known.available),
+            )
+            if value != was
+        ]
+        if not changes:
+            return
+        reason = ", ".join(f"{argument} is {was}, wanted {value}" for argument, value, was in changes)
+        if self._access_node.release < ALTER_DATA_NODE:
+            self._refuse(
+                node,
+                f"{reason}, and TimescaleDB {self._access_node.release} cannot alter a data node ({ALTER_DATA_NODE} can)",
+                "correct the task, or upgrade TimescaleDB",
+            )
+        if not known.may_change:
+            self._refuse(node, f"the role does not own it ({known.owner} does)", "log in as its owner or as a superuser")
+        if endpoint in self._looks:
+            self.errors += Admission(node, self._looks[endpoint], self._access_node).check_known()
+        arguments = "".join(f", {argument} => %s" for argument, dummy, dummy in changes)
+        values = [value for dummy, value, dummy in changes]
+        self._call(node, "alter", reason, "SELECT * FROM {schema}.alter_data_node(%s" + arguments + ")", node.node_name, *values)
+        self.nodes[node.node_name] = replace(known, endpoint=endpoint, available=available)
+
+    def _delete(self, node: WantedNode, known: DataNode) -> None:
+        if not known.may_change:
+            self._refuse(node, f"the role does not own it ({known.owner} does)", "log in as its owner or as a superuser")
+        for key, holding in self._holdings.items():
+            if node.node_name in holding.attached:
+                self.errors += leaving_errors(node.subject, node.node_name, holding, node.force)
+                self._holdings[key] = holding.without(node.node_name)
+        server_drops = node.drop_database and self._access_node.release >= SAFE_DROP_DATABASE
+        template = "SELECT {schema}.delete_data_node(%s, force => %s, repartition => %s"
+        values = [node.node_name, node.force, node.repartition]
+        if server_drops:
+            template += ", drop_database => %s"
+            values.append(True)
+        if node.drop_database:
+            self._check_drop(node, known)
+        self._call(node, "delete", "it is registered", f"{template})", *values)
+        if node.drop_database and not server_drops:
+            look = self._looks[known.endpoint]
+            self._on_node(node, known.endpoint, "drop database", "drop_database", _drop_database(known.endpoint), look)
+        if not node.drop_database:
+            self.warnings.append(
+                f"{node.subject}: its database at {known.endpoint} keeps its data and its membership (dist_uuid); "
+                "to register it again, use the option reclaim"
+            )
+        del self.nodes[node.node_name]
+
+    def _check_drop(self, node: WantedNode, known: DataNode) -> None:
+        look = self._looks[known.endpoint]
+        if look.unreachable or not look.maintenance_database:
+            reason = look.reason if look.unreachable else "no login to another database of that server"
+            self._refuse(
+                node,
+                f"drop_database needs the node: {reason.rstrip('.')}",
+                "start the node and allow the database postgres in its pg_hba.conf, or leave drop_database out",
+            )
+        elif look.dist_uuid != self._access_node.uuid:
+            self._refuse(node, "the database there is no data node of this cluster, it is not dropped", "leave drop_database out")
+
+    def _refuse(self, node: WantedNode, cause: str, remedy: str) -> None:
+        self.errors.append(ClusterError(node.subject, cause, remedy))
+
+    def _step(self, node: WantedNode, action: str, reason: str, statement: Statement, endpoint: Endpoint | None = None) -> None:
+        self.steps.append(Step(node.subject, action, reason, statement, endpoint, node.password if endpoint else None))
+
+    def _call(self, node: WantedNode, action: str, reason: str, template: str, *values: object) -> None:
+        self._step(node, action, reason, Statement(template, {"schema": self._access_node.extension_schema}, values))
+
+    def _on_node(self, node: WantedNode, endpoint: Endpoint, action: str, reason: str, statement: Statement, look: NodeLook) -> None:
+        elsewhere = replace(endpoint, database=look.maintenance_database or "postgres")
+        self._step(node, action, f"{reason}: {endpoint.database} on that server goes with all that is in it", statement, elsewhere)
+
+
+def _drop_database(endpoint: Endpoint) -> Statement:
+    return Statement("DROP DATABASE {database}", {"database": endpoint.database})

@@ -1,0 +1,74 @@
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: only for this collection; may change in any release.
+
+"""The one error a user sees: which object on which host, why, and what to do about it."""
+
+from __future__ import annotations
+
+
+class ClusterError(Exception):
+    """A reason not to go on, complete enough to be shown as it is.
+
+    Args:
+        subject: the object concerned, e.g. C(data node "dn1").
+        cause: one sentence without a final full stop.
+        remedy: what the user can do, one or more sentences without a final full stop.
+        host: where it was found, C(host:port/database) or a name; None where the access node is meant by the task itself.
+    """
+
+    def __init__(self, subject: str, cause: str, remedy: str = "", host: str | None = None) -> None:
+        self.subject = subject
+        self.cause = cause
+        self.remedy = remedy
+        self.host = host
+        place = f"{subject} at {host}" if host else subject
+        message = f"{place}: {cause}."
+        super().__init__(f"{message} Remedy: {remedy}." if remedy else message)
+
+
+class ClusterErrors(ClusterError):
+    """Several findings reported in one message, so that one run shows all of them."""
+
+    def __init__(self, errors: list[ClusterError]) -> None:
+        self.errors = errors
+        self.args = ("\n".join(str(error) for error in errors),)
+
+    def __str__(self) -> str:
+        return self.args[0]
+
+
+def raise_all(errors: list[ClusterError]) -> None:
+    """Raise nothing, the one error, or all errors as one."""
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ClusterErrors(errors)
+
+
+# Texts of the server (TimescaleDB 2.0-2.13, tsl/src/data_node.c, src/hypertable.c, tsl/src/remote/) and what a user can do.
+_REMEDIES = (
+    ("no password supplied", "give the role a line in the file named by timescaledb.passfile on the access node, or the task a password"),
+    ("password authentication failed", "make the password in timescaledb.passfile on the access node equal to the role's on the data node"),
+    ("no pg_hba.conf entry", "allow the access node's address in pg_hba.conf of that node"),
+    ("could not connect", "start the node, or correct host, port and firewall"),
+    ("prepared transactions are disabled", "set max_prepared_transactions above 0 on the data node and restart it"),
+    ("cannot run inside a transaction block", "run the statement outside a transaction"),
+    ("permission denied for foreign-data wrapper", "log in as a superuser or GRANT USAGE ON FOREIGN DATA WRAPPER timescaledb_fdw"),
+    ("permission denied for foreign server", "GRANT USAGE ON FOREIGN SERVER of the data node to the role"),
+    ("must be owner", "log in as the owner of the object or as a superuser"),
+    ("no data nodes can be assigned", "register data nodes first, and GRANT USAGE ON FOREIGN SERVER to the role"),
+    ("is being accessed by other users", "end the sessions in that database first"),
+    ("already a data node", "see the option reclaim"),
+    ("already a member of a distributed database", "see the option reclaim"),
+    ("incompatible timescaledb extension version", "install a release on the data node that the access node accepts"),
+)
+
+
+def remedy_for(server_message: str) -> str:
+    """What to do about an error text of the server; empty where nothing better than the text itself is known."""
+    for fragment, remedy in _REMEDIES:
+        if fragment in server_message:
+            return remedy
+    return ""

@@ -1,0 +1,67 @@
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: only for this collection; may change in any release.
+
+"""Whether a data node can leave hypertables without loss: the server's own rules, judged before anything is changed. No I/O.
+
+The rules: data_node_detach_or_delete_validate() and check_replication_for_new_data() in tsl/src/data_node.c of 2.13.1.
+"""
+
+from __future__ import annotations
+
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
+from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import Holding, Placement
+
+
+def leaving_errors(subject: str, node_name: str, holding: Holding, force: bool) -> list[ClusterError]:
+    """Why the server would refuse to take the node from the hypertable.
+
+    Args:
+        subject: how messages name what is being changed.
+        node_name: the node that leaves.
+        holding: the hypertable as it is at that moment of the plan.
+        force: accept chunks with fewer copies than wanted; never accepts a loss.
+    """
+    table = f"distributed hypertable {holding.hypertable}"
+    if not holding.may_change:
+        return [ClusterError(subject, f"the role does not own {table}", "log in as its owner or as a superuser")]
+
+    here = [placement for placement in holding.placements if node_name in placement.nodes]
+    lost = [placement for placement in here if len(placement.nodes) < 2]
+    if lost:
+        sample = ", ".join(name for placement in lost for name in placement.sample[:3])
+        return [
+            ClusterError(
+                subject,
+                f'{table} would lose {_chunks(lost)} that only "{node_name}" holds ({sample}{", ..." if _count(lost) > 3 else ""})',
+                "move or copy these chunks to other data nodes first (timescaledb_experimental.move_chunk), or drop them; force does not help here",
+            )
+        ]
+    errors = []
+    if here and not force:
+        errors.append(
+            ClusterError(
+                subject,
+                f'{table} still has copies of {_chunks(here)} on "{node_name}"',
+                "set force to accept fewer copies of these chunks than its replication factor, or copy them elsewhere first",
+            )
+        )
+    if holding.replication_factor >= len(holding.accepting) and not force:
+        errors.append(
+            ClusterError(
+                subject,
+                f"{table} has replication factor {holding.replication_factor} and {len(holding.accepting)} data nodes that take new chunks",
+                "attach another data node first, lower the replication factor, or set force to accept under-replicated new chunks",
+            )
+        )
+    return errors
+
+
+def _count(placements: list[Placement]) -> int:
+    return sum(placement.chunks for placement in placements)
+
+
+def _chunks(placements: list[Placement]) -> str:
+    number = _count(placements)
+    return f"{number} chunk{'s' if number != 1 else ''}"

@@ -1,0 +1,129 @@
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: only for this collection; may change in any release.
+
+"""A look at data nodes themselves, before anything is changed; all of them at once.
+
+The access node's own checks come late, one node at a time, and leave some things out (max_prepared_transactions of a node that
+add_data_node() bootstraps: the first distributed write then fails).
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, connect_with
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Secret, Statement
+from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import Release
+
+# add_data_node() tries these two in turn (bootstrap_databases in tsl/src/data_node.c).
+_BOOTSTRAP_DATABASES = ("postgres", "template1")
+_PARALLEL = 16
+
+_SERVER = r"""
+SELECT current_setting('server_version_num')::int / 10000 AS postgresql_major,
+       current_setting('max_prepared_transactions')::int AS max_prepared_transactions,
+       pg_is_in_recovery() AS in_recovery,
+       (SELECT setting ~ '\mtimescaledb\M' FROM pg_settings WHERE name = 'shared_preload_libraries') AS preloaded,
+       (SELECT array_agg(version::text) FROM pg_available_extension_versions WHERE name = 'timescaledb') AS available_versions,
+       d.datname IS NOT NULL AS database_exists, pg_encoding_to_char(d.encoding) AS encoding,
+       d.datcollate AS collation, d.datctype AS ctype, (r.rolsuper OR r.rolcreatedb) AS may_create_database,
+       (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb' AND current_database() = %s) AS extension_version
+  FROM pg_roles r LEFT JOIN pg_database d ON d.datname = %s
+ WHERE r.rolname = current_user
+"""
+
+# replication_factor = -1 marks the node's part of a distributed hypertable.
+_MEMBERSHIP = """
+SELECT (SELECT value FROM _timescaledb_catalog.metadata WHERE key = 'uuid') AS uuid,
+       (SELECT value FROM _timescaledb_catalog.metadata WHERE key = 'dist_uuid') AS dist_uuid,
+       (SELECT count(*) FROM _timescaledb_catalog.hypertable WHERE replication_factor = -1) AS distributed_members,
+       (SELECT count(*) FROM pg_foreign_server s JOIN pg_foreign_data_wrapper f ON f.oid = s.srvfdw
+         WHERE f.fdwname = 'timescaledb_fdw') AS own_data_nodes
+"""
+
+
+@dataclass(frozen=True)
+class NodeLook:
+    """What was seen at a data node's endpoint. Only unreachable and reason are set where nobody answered.
+
+    preloaded is None where the role may not see shared_preload_libraries. maintenance_database is another database of that
+    server that lets us in, looked for only where one is needed: to create or drop the node's database.
+    """
+
+    unreachable: bool = False
+    reason: str = ""
+    postgresql_major: int = 0
+    max_prepared_transactions: int = 0
+    preloaded: bool | None = None
+    in_recovery: bool = False
+    available_versions: tuple[str, ...] = ()
+    database_exists: bool = False
+    encoding: str | None = None
+    collation: str | None = None
+    ctype: str | None = None
+    may_create_database: bool = False
+    release: Release | None = None
+    uuid: str | None = None
+    dist_uuid: str | None = None
+    distributed_members: int = 0
+    own_data_nodes: int = 0
+    maintenance_database: str | None = None
+
+
+@dataclass(frozen=True)
+class LookRequest:
+    """Whom to look at and how to log in there."""
+
+    endpoint: Endpoint
+    password: Secret | None = field(default=None, compare=False)
+    connect_timeout: int = 10
+    needs_maintenance_database: bool = False
+
+
+def look_at_nodes(module: AnsibleModule, access_node: AccessNode, requests: list[LookRequest]) -> dict[Endpoint, NodeLook]:
+    """Look at all endpoints side by side; a dead one costs its timeout once, not once per node."""
+    if not requests:
+        return {}
+    with ThreadPoolExecutor(max_workers=min(_PARALLEL, len(requests))) as pool:
+        looks = pool.map(lambda request: _look(module, access_node, request), requests)
+        return {request.endpoint: look for request, look in zip(requests, looks)}
+
+
+def _look(module: AnsibleModule, access_node: AccessNode, request: LookRequest) -> NodeLook:
+    parameters = access_node.connection_parameters(request.endpoint, request.password, request.connect_timeout)
+    connection, reason = connect_with(module, parameters)
+    look = None
+    if connection is not None:
+        look = _read(connection, request.endpoint.database)
+        if not request.needs_maintenance_database:
+            return look
+    # The database may not be there yet: then a neighbour tells. libpq gives no error code that would say so.
+    for database in _BOOTSTRAP_DATABASES:
+        neighbour, dummy = connect_with(module, dict(parameters, dbname=database))
+        if neighbour is not None:
+            seen = _read(neighbour, request.endpoint.database)
+            look = replace(look or seen, maintenance_database=database)
+            break
+    if look is None or (connection is None and look.database_exists):
+        return NodeLook(unreachable=True, reason=reason)
+    return look
+
+
+def _read(connection: Connection, database: str) -> NodeLook:
+    try:
+        row: dict[str, Any] = connection.run(Statement(_SERVER, values=(database, database)), "data node")[0]
+        version = row.pop("extension_version")
+        membership = connection.run(Statement(_MEMBERSHIP), "data node")[0] if version else {}
+    finally:
+        connection.close()
+    return NodeLook(
+        **dict(row, available_versions=tuple(row["available_versions"] or ())),
+        **membership,
+        release=Release.parse(version) if version else None,
+    )

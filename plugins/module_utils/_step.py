@@ -1,0 +1,88 @@
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: only for this collection; may change in any release.
+
+"""A plan is an ordered list of steps; this is one step. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class Secret(str):
+    """A parameter that reaches the server, but no log, diff or result."""
+
+    def __repr__(self) -> str:
+        return "'********'"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One SQL statement.
+
+    Args:
+        template: SQL with C({name}) where an identifier goes and C(%s) where a value goes.
+        identifiers: the identifiers by name; the driver quotes them.
+        values: the values in order; the driver passes them as parameters.
+    """
+
+    template: str
+    identifiers: dict[str, str] = field(default_factory=dict)
+    values: tuple[Any, ...] = ()
+
+    def without_secrets(self) -> Statement:
+        """The same statement with every secret masked, fit to be shown."""
+        shown = tuple("********" if isinstance(value, Secret) else value for value in self.values)
+        return Statement(self.template, self.identifiers, shown)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a PostgreSQL database is to be reached from the access node."""
+
+    host: str
+    port: int
+    database: str
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}/{self.database}"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One change.
+
+    Args:
+        subject: the object it changes, e.g. C(data node "dn1").
+        action: what happens to it in one word: add, alter, delete, create, set, attach, detach, ...
+        reason: why, one line.
+        statement: its SQL. Every step is run in autocommit mode: it is a transaction of its own.
+        endpoint: the database it runs in where that is not the access node's.
+        password: the password for the endpoint, where one was given.
+    """
+
+    subject: str
+    action: str
+    reason: str
+    statement: Statement
+    endpoint: Endpoint | None = None
+    password: Secret | None = None
+
+
+@dataclass
+class Plan:
+    """What will be done and what will then be there.
+
+    Args:
+        steps: the changes in their order.
+        before: the state found, as the user is shown it.
+        after: the state that the steps lead to, in the same form.
+        warnings: what the user will regret, whether or not there is a step.
+    """
+
+    steps: list[Step]
+    before: list[dict[str, Any]]
+    after: list[dict[str, Any]]
+    warnings: list[str] = field(default_factory=list)

@@ -1,0 +1,81 @@
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: only for this collection; may change in any release.
+
+"""Which distributed hypertables the user wants. Typed and validated, no I/O."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
+
+_MAXIMUM_NAME_BYTES = 63
+_MAXIMUM_PARTITIONS = 32767
+
+
+@dataclass(frozen=True)
+class WantedHypertable:
+    """One distributed hypertable as the task describes it; None means: not said, leave as it is."""
+
+    schema: str
+    relation: str
+    definition: str | None
+    time_column_name: str
+    partitioning_column: str | None
+    number_partitions: int | None
+    chunk_time_interval: str | None
+    replication_factor: int | None
+    data_nodes: tuple[str, ...] | None
+    create_default_indexes: bool
+    migrate_data: bool
+    force: bool
+    repartition: bool
+    drop_remote_data: bool
+
+    @property
+    def subject(self) -> str:
+        """How messages name it."""
+        return f'distributed hypertable "{self.schema}"."{self.relation}"'
+
+
+def wanted_hypertables(parameters: dict[str, Any]) -> list[WantedHypertable]:
+    """The module's parameters as wanted hypertables. Raises ClusterError(s) for what can be judged without a server."""
+    wanted = []
+    for row in parameters["hypertables"] or [parameters]:
+        nodes = None if row["data_nodes"] is None else tuple(row["data_nodes"])
+        fields = {key: row[key] for key in WantedHypertable.__dataclass_fields__ if key != "data_nodes"}
+        wanted.append(WantedHypertable(data_nodes=nodes, **fields))
+    errors = [ClusterError(table.subject, cause, remedy) for table in wanted for cause, remedy in _findings(table)]
+    for (schema, relation), count in Counter((table.schema, table.relation) for table in wanted).items():
+        if count > 1:
+            errors.append(ClusterError(f'distributed hypertable "{schema}"."{relation}"', f"it is listed {count} times", "list each one once"))
+    raise_all(errors)
+    return wanted
+
+
+def _findings(table: WantedHypertable) -> list[tuple[str, str]]:
+    findings = []
+    names = (table.schema, table.relation, table.time_column_name, table.partitioning_column, *(table.data_nodes or ()))
+    for name in names:
+        if name is not None and not 1 <= len(name.encode()) <= _MAXIMUM_NAME_BYTES:
+            findings.append((f'the name "{name}" is not 1 to {_MAXIMUM_NAME_BYTES} bytes long', "choose another one"))
+    if table.number_partitions is not None and table.partitioning_column is None:
+        findings.append(("number_partitions is given without partitioning_column", "give both or none"))
+    if table.number_partitions is not None and not 1 <= table.number_partitions <= _MAXIMUM_PARTITIONS:
+        findings.append((f"number_partitions is {table.number_partitions}", f"choose a number between 1 and {_MAXIMUM_PARTITIONS}"))
+    if table.replication_factor is not None and table.replication_factor < 1:
+        findings.append((f"replication_factor is {table.replication_factor}", "choose 1 or more"))
+    if table.partitioning_column is not None and table.partitioning_column == table.time_column_name:
+        findings.append((f'"{table.time_column_name}" is both time column and partitioning column', "choose two columns"))
+    if table.data_nodes is not None:
+        if not table.data_nodes:
+            findings.append(("data_nodes is empty", "name at least one data node, or leave it out for all of them"))
+        if len(set(table.data_nodes)) < len(table.data_nodes):
+            findings.append(("data_nodes names a node twice", "name each node once"))
+        if table.replication_factor is not None and 0 < len(set(table.data_nodes)) < table.replication_factor:
+            findings.append((f"replication_factor {table.replication_factor} needs as many data nodes, and {len(set(table.data_nodes))} are named", "name more"))
+    return findings

@@ -1,0 +1,100 @@
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: only for this collection; may change in any release.
+
+"""Which data nodes the user wants. Typed and validated, no I/O."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Secret
+from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import ALTER_DATA_NODE, DROP_DATABASE
+
+# NAMEDATALEN - 1; the server cuts longer names off without a word.
+_MAXIMUM_NAME_BYTES = 63
+
+
+@dataclass(frozen=True)
+class WantedNode:
+    """One data node as the task describes it; None means: not said, leave as it is."""
+
+    node_name: str
+    present: bool
+    host: str | None
+    port: int | None
+    database: str | None
+    bootstrap: bool | None
+    password: Secret | None
+    available: bool | None
+    force: bool
+    repartition: bool
+    drop_database: bool
+    reclaim: str
+    connect_timeout: int
+
+    @property
+    def subject(self) -> str:
+        """How messages name it."""
+        return f'data node "{self.node_name}"'
+
+    def endpoint(self, access_node: AccessNode) -> Endpoint:
+        """Where it is to be reached: what the task says, else what is registered, else what add_data_node() assumes."""
+        known = access_node.data_nodes.get(self.node_name)
+        if known:
+            return Endpoint(self.host or known.endpoint.host, self.port or known.endpoint.port, self.database or known.endpoint.database)
+        return Endpoint(self.host or "", self.port or access_node.port, self.database or access_node.database)
+
+
+def wanted_nodes(parameters: dict[str, Any]) -> list[WantedNode]:
+    """The module's parameters as wanted nodes. Raises ClusterError(s) for what can be judged without a server."""
+    errors: list[ClusterError] = []
+    wanted = []
+    for row in parameters["data_nodes"] or [parameters]:
+        node = WantedNode(
+            present=row["state"] == "present",
+            password=Secret(row["password"]) if row["password"] else None,
+            **{key: row[key] for key in WantedNode.__dataclass_fields__ if key not in ("present", "password")},
+        )
+        wanted.append(node)
+        for text in filter(None, (node.node_name, node.database)):
+            if len(text.encode()) > _MAXIMUM_NAME_BYTES:
+                errors.append(ClusterError(node.subject, f'the name "{text}" is longer than {_MAXIMUM_NAME_BYTES} bytes', "choose a shorter one"))
+        if not node.node_name:
+            errors.append(ClusterError(node.subject, "the name is empty", "give node_name"))
+        if node.port is not None and not 1 <= node.port <= 65535:
+            errors.append(ClusterError(node.subject, f"{node.port} is not a port number", "choose one between 1 and 65535"))
+        if node.present and (node.force or node.drop_database):
+            errors.append(ClusterError(node.subject, "force and drop_database only go with state=absent", "leave them out"))
+    for name, count in Counter(node.node_name for node in wanted).items():
+        if count > 1:
+            errors.append(ClusterError(f'data node "{name}"', f"it is listed {count} times", "list each node once"))
+    raise_all(errors)
+    return wanted
+
+
+def check_release(wanted: list[WantedNode], access_node: AccessNode) -> None:
+    """Raise where the access node's release lacks what the task asks for."""
+    errors = []
+    for node in wanted:
+        known = access_node.data_nodes.get(node.node_name)
+        if node.present and not node.host and not known:
+            errors.append(ClusterError(node.subject, "it is not registered yet and no host is given", "give host"))
+        if node.available is not None and access_node.release < ALTER_DATA_NODE:
+            errors.append(
+                ClusterError(node.subject, f"available needs TimescaleDB {ALTER_DATA_NODE}, this is {access_node.release}", "upgrade, or leave it out")
+            )
+        if not node.present and node.drop_database and access_node.release < DROP_DATABASE:
+            errors.append(
+                ClusterError(
+                    node.subject,
+                    f"drop_database needs TimescaleDB {DROP_DATABASE}, this is {access_node.release}",
+                    "leave it out and drop the database on the node afterwards",
+                )
+            )
+    raise_all(errors)

@@ -1,0 +1,339 @@
+#!/usr/bin/python
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: timescale_distributed_hypertable
+short_description: Create distributed hypertables of a multi-node TimescaleDB and keep them as described
+version_added: 0.1.0
+description:
+  - Runs against the access node. Turns a table into a distributed hypertable and keeps it so, one of them or all of them in
+    O(hypertables) over one connection.
+  - What TimescaleDB can change is changed, that is chunk interval, number of partitions, replication factor, the attached data nodes and
+    missing default indexes. A time column or partitioning column that differs is an error, for it is fixed when the table is created.
+  - Options that are not given are left as they are.
+  - It warns about layouts that users regret, such as no partitioning column, fewer partitions than data nodes, and a raised
+    replication factor, which only new chunks will have.
+options:
+  schema:
+    description:
+      - Schema of the table.
+    type: str
+    default: public
+  relation:
+    description:
+      - Name of the table.
+      - Required unless O(hypertables) is given.
+    type: str
+  definition:
+    description:
+      - Columns and constraints of the table, as they stand between the parentheses of C(CREATE TABLE).
+      - Used when the table is missing, never to alter one that is there.
+      - This is SQL and run as it is. Do not build it from untrusted input.
+    type: str
+  time_column_name:
+    description:
+      - Column with the time (or an integer) by which chunks are made.
+      - Required unless O(hypertables) is given.
+    type: str
+  partitioning_column:
+    description:
+      - Column whose hash decides which data node takes a row.
+    type: str
+  number_partitions:
+    description:
+      - Number of partitions of O(partitioning_column). At creation it is the number of data nodes where not given.
+      - A multiple of the number of data nodes leaves room to grow.
+    type: int
+  chunk_time_interval:
+    description:
+      - Time that one chunk covers, as an interval such as V(1 day), or as an integer in the units of an integer column (microseconds for others).
+      - A change is for new chunks only. At creation it is 7 days where not given.
+    type: str
+  replication_factor:
+    description:
+      - Number of data nodes that have a copy of each chunk. A change is for new chunks only.
+    type: int
+  data_nodes:
+    description:
+      - The data nodes the hypertable is on. Those that are missing are attached, others are detached.
+      - At creation these are all data nodes that the role may use, where not given.
+    type: list
+    elements: str
+  create_default_indexes:
+    description:
+      - Keep the indexes that TimescaleDB makes by default, on the time column and on partitioning column and time column.
+      - V(false) neither makes nor drops them.
+    type: bool
+    default: true
+  migrate_data:
+    description:
+      - Ask for rows that are already in the table to be kept.
+      - No TimescaleDB release can do so for a distributed hypertable. A table with rows is refused with and without this option, and it has no effect on an empty one.
+    type: bool
+    default: false
+  force:
+    description:
+      - Accept, when data nodes are detached, that chunks or new chunks have fewer copies than the replication factor says.
+      - Chunks of which a node has the only copy are never given up, with or without it.
+    type: bool
+    default: false
+  repartition:
+    description:
+      - Let the server adapt the number of partitions to the number of data nodes when one is attached or detached.
+      - O(number_partitions), where given, has the last word.
+    type: bool
+    default: true
+  drop_remote_data:
+    description:
+      - Drop the table on a data node that is detached.
+    type: bool
+    default: false
+  hypertables:
+    description:
+      - Several distributed hypertables in one call, each with the same options. Tables that are not listed are left alone.
+    type: list
+    elements: dict
+    suboptions:
+      schema:
+        description: See O(schema).
+        type: str
+        default: public
+      relation:
+        description: See O(relation).
+        type: str
+        required: true
+      definition:
+        description: See O(definition).
+        type: str
+      time_column_name:
+        description: See O(time_column_name).
+        type: str
+        required: true
+      partitioning_column:
+        description: See O(partitioning_column).
+        type: str
+      number_partitions:
+        description: See O(number_partitions).
+        type: int
+      chunk_time_interval:
+        description: See O(chunk_time_interval).
+        type: str
+      replication_factor:
+        description: See O(replication_factor).
+        type: int
+      data_nodes:
+        description: See O(data_nodes).
+        type: list
+        elements: str
+      create_default_indexes:
+        description: See O(create_default_indexes).
+        type: bool
+        default: true
+      migrate_data:
+        description: See O(migrate_data).
+        type: bool
+        default: false
+      force:
+        description: See O(force).
+        type: bool
+        default: false
+      repartition:
+        description: See O(repartition).
+        type: bool
+        default: true
+      drop_remote_data:
+        description: See O(drop_remote_data).
+        type: bool
+        default: false
+extends_documentation_fragment:
+  - community.postgresql.postgres
+  - timescaledb.multinode._login
+seealso:
+  - module: timescaledb.multinode.timescale_data_node
+author:
+  - The timescaledb.multinode maintainers (@timescaledb-multinode)
+"""
+
+EXAMPLES = r"""
+- name: Distribute a table that exists
+  timescaledb.multinode.timescale_distributed_hypertable:
+    login_db: metrics
+    relation: conditions
+    time_column_name: time
+    partitioning_column: device
+    chunk_time_interval: 1 day
+
+- name: Create two tables and distribute them, in one call
+  timescaledb.multinode.timescale_distributed_hypertable:
+    login_db: metrics
+    hypertables:
+      - relation: conditions
+        definition: time timestamptz NOT NULL, device text NOT NULL, temperature float8
+        time_column_name: time
+        partitioning_column: device
+        number_partitions: 8
+      - relation: events
+        definition: at bigint NOT NULL, kind int NOT NULL
+        time_column_name: at
+        partitioning_column: kind
+        chunk_time_interval: "1000000"
+        replication_factor: 2
+
+- name: Keep a hypertable on two of the data nodes
+  timescaledb.multinode.timescale_distributed_hypertable:
+    login_db: metrics
+    relation: conditions
+    time_column_name: time
+    data_nodes: [dn1, dn2]
+"""
+
+RETURN = r"""
+before:
+  description: The distributed hypertables of the task as they were found; those that did not exist are missing.
+  returned: success, and when a step failed
+  type: list
+  elements: dict
+  sample: []
+steps:
+  description: What was done in its order; in check mode, what would be done.
+  returned: success, and when a step failed
+  type: list
+  elements: dict
+  contains:
+    object:
+      description: What the step changes.
+      type: str
+      sample: distributed hypertable "public"."conditions"
+    action:
+      description: What happens to it.
+      type: str
+      sample: create
+    reason:
+      description: Why.
+      type: str
+      sample: the table is not distributed
+    sql:
+      description: The statement.
+      type: str
+      sample: SELECT * FROM "public".create_distributed_hypertable(format('%I.%I', 'public', 'conditions')::regclass, 'time')
+    database:
+      description: Where it was run.
+      type: str
+      sample: /var/run/postgresql:5432/metrics
+after:
+  description: The distributed hypertables of the task as they are now; in check mode, as they would be.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    schema:
+      description: Schema of the table.
+      type: str
+      sample: public
+    relation:
+      description: Name of the table.
+      type: str
+      sample: conditions
+    time_column_name:
+      description: Column of the first open dimension.
+      type: str
+      sample: time
+    partitioning_column:
+      description: Column of the first closed dimension; null where there is none.
+      type: str
+      sample: device
+    number_partitions:
+      description: Partitions of that column; null where there is none.
+      type: int
+      sample: 4
+    chunk_time_interval:
+      description: Time that one chunk covers.
+      type: str
+      sample: 7 days
+    replication_factor:
+      description: Copies of each new chunk.
+      type: int
+      sample: 1
+    data_nodes:
+      description: The attached data nodes.
+      type: list
+      elements: str
+      sample: [dn1, dn2]
+    default_indexes:
+      description: Whether the default indexes are there.
+      returned: when O(create_default_indexes) is true
+      type: bool
+      sample: true
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, login_argument_spec
+from ansible_collections.timescaledb.multinode.plugins.module_utils._converge import converge
+from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import observe_holdings
+from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_plan import leaving_nodes, plan_hypertables, shown
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan
+from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import observe_intervals, observe_tables
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import wanted_hypertables
+
+
+def hypertable_options(required: bool) -> dict:
+    """The options of one distributed hypertable."""
+    return dict(
+        schema=dict(type="str", default="public"),
+        relation=dict(type="str", required=required),
+        definition=dict(type="str"),
+        time_column_name=dict(type="str", required=required),
+        partitioning_column=dict(type="str"),
+        number_partitions=dict(type="int"),
+        chunk_time_interval=dict(type="str"),
+        replication_factor=dict(type="int"),
+        data_nodes=dict(type="list", elements="str"),
+        create_default_indexes=dict(type="bool", default=True),
+        migrate_data=dict(type="bool", default=False),
+        force=dict(type="bool", default=False),
+        repartition=dict(type="bool", default=True),
+        drop_remote_data=dict(type="bool", default=False),
+    )
+
+
+def make_plan(module: AnsibleModule, connection: Connection, access_node: AccessNode) -> Plan:
+    """Read what the plan depends on, and make it."""
+    wanted = wanted_hypertables(module.params)
+    intervals = observe_intervals(connection, wanted)
+    tables = observe_tables(connection, wanted)
+    available = {name for name, node in access_node.data_nodes.items() if node.available}
+    holdings = observe_holdings(connection, leaving_nodes(wanted, tables), available)
+    return plan_hypertables(wanted, access_node, tables, intervals, holdings)
+
+
+def read_state(module: AnsibleModule, connection: Connection) -> list[dict]:
+    """The distributed hypertables of the task as they are."""
+    wanted = wanted_hypertables(module.params)
+    tables = observe_tables(connection, wanted)
+    return [shown(table, tables[table.schema, table.relation]) for table in wanted]
+
+
+def main() -> None:
+    one_or_many = ("relation", "definition", "time_column_name", "partitioning_column", "number_partitions", "chunk_time_interval")
+    one_or_many += ("replication_factor", "data_nodes")
+    module = AnsibleModule(
+        argument_spec=dict(
+            login_argument_spec(),
+            **hypertable_options(required=False),
+            hypertables=dict(type="list", elements="dict", options=hypertable_options(required=True)),
+        ),
+        mutually_exclusive=[(option, "hypertables") for option in one_or_many],
+        required_one_of=[("relation", "hypertables")],
+        required_by=dict(relation="time_column_name"),
+        supports_check_mode=True,
+    )
+    converge(module, make_plan, read_state, "hypertables")
+
+
+if __name__ == "__main__":
+    main()

@@ -7,10 +7,62 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Options of the connection that community.postgresql's fragment leaves to each module, and what all modules promise."""
+    """Options of the connection and what all modules promise.
+
+    The login options are community.postgresql's, without the aliases that its own fragment documents: C(host) and C(port) are a data
+    node's here.
+    """
 
     DOCUMENTATION = r"""
 options:
+  login_user:
+    description:
+      - Role to log in with on the access node.
+    type: str
+    default: postgres
+  login_password:
+    description:
+      - Password of that role, where its login needs one.
+    type: str
+    default: ''
+  login_host:
+    description:
+      - Host of the access node's server. Without it the login goes through the Unix domain socket.
+    type: str
+    default: ''
+  login_unix_socket:
+    description:
+      - Directory of the Unix domain socket.
+    type: str
+    default: ''
+  login_port:
+    description:
+      - Port of the access node's server.
+    type: int
+    default: 5432
+  ssl_mode:
+    description:
+      - Whether and how the connection is encrypted and the server verified, as libpq's C(sslmode).
+    type: str
+    default: prefer
+    choices: [allow, disable, prefer, require, verify-ca, verify-full]
+  ca_cert:
+    description:
+      - File with the certificates of the authorities that may have signed the server's certificate.
+    type: str
+  ssl_cert:
+    description:
+      - File with the client certificate.
+    type: path
+  ssl_key:
+    description:
+      - File with the private key of the client certificate.
+    type: path
+  connect_params:
+    description:
+      - More parameters of libpq. They take precedence over the other options.
+    type: dict
+    default: {}
   login_db:
     description:
       - Database of the access node in which the extension C(timescaledb) is installed.

@@ -166,7 +166,7 @@ def _data_node(row: dict[str, Any]) -> DataNode:
     options = row["options"] or {}
     return DataNode(
         node_name=row["node_name"],
-        endpoint=Endpoint(options["host"], int(options["port"]), options["dbname"]),
+        endpoint=Endpoint(options.get("host", ""), int(options.get("port", 5432)), options.get("dbname", "")),
         available=options.get("available", "true") == "true",
         owner=row["owner"],
         may_use=row["may_use"],

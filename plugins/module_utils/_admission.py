@@ -121,8 +121,8 @@ class Admission:
 
     def _check_membership(self) -> None:
         look, access_node = self._look, self._access_node
-        if look.uuid is not None and look.uuid == access_node.uuid and look.own_data_nodes == len(access_node.data_nodes):
-            self._find("this is the access node's own database", "give the place of another one")
+        if look.uuid is not None and look.uuid == access_node.uuid:
+            self._find("this is the access node's own database, or a copy of it with the same uuid", "give the place of another one")
             return
         if look.own_data_nodes or (look.dist_uuid and look.dist_uuid == look.uuid):
             self._find("the database is itself an access node with data nodes of its own", "choose another database; reclaim does not touch it")

@@ -11,7 +11,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, connect_with
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
-from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Secret, Statement, Step
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Secret, Statement, Step
 
 # A statement with a password must not reach the server's log, whatever it logs otherwise. Only superusers may say so.
 _HUSH = Statement(
@@ -37,16 +37,15 @@ def apply_steps(module: AnsibleModule, connection: Connection, access_node: Acce
             if step.endpoint is None:
                 connection.run(step.statement, step.subject)
             else:
-                _run_on_node(module, access_node, step)
+                _run_on_node(module, access_node, step, step.endpoint)
         except ClusterError as error:
             raise InterruptedPlan(error, steps[:number]) from error
 
 
-def _run_on_node(module: AnsibleModule, access_node: AccessNode, step: Step) -> None:
-    assert step.endpoint is not None
-    node, reason = connect_with(module, access_node.connection_parameters(step.endpoint, step.password, connect_timeout=10))
+def _run_on_node(module: AnsibleModule, access_node: AccessNode, step: Step, endpoint: Endpoint) -> None:
+    node, reason = connect_with(module, access_node.connection_parameters(endpoint, step.password, connect_timeout=10))
     if node is None:
-        raise ClusterError(step.subject, f"no connection: {reason}", "start the node", str(step.endpoint))
+        raise ClusterError(step.subject, f"no connection: {reason}", "start the node", str(endpoint))
     try:
         node.run(step.statement, step.subject)
     finally:

@@ -36,12 +36,15 @@ except ImportError:
 
 
 def login_argument_spec() -> dict[str, Any]:
-    """Connection options of every module: community.postgresql's, the database and the role to switch to."""
-    return dict(
-        postgres_common_argument_spec(),
-        login_db=dict(type="str", required=True),
-        session_role=dict(type="str"),
-    )
+    """Connection options of every module: community.postgresql's, the database and the role to switch to.
+
+    Without their aliases: host and port are a data node's, and community.postgresql 5.0.0 drops them.
+    """
+    options = {
+        name: {key: value for key, value in option.items() if key not in ("aliases", "deprecated_aliases")}
+        for name, option in postgres_common_argument_spec().items()
+    }
+    return dict(options, login_db=dict(type="str", required=True), session_role=dict(type="str"))
 
 
 class Connection:
@@ -113,7 +116,9 @@ def server_error(error: Exception, subject: str, host: str) -> ClusterError:
 def connect_as_login(module: AnsibleModule) -> Connection:
     """Connect with the module's login options. Raises ClusterError."""
     ensure_required_libs(module)
-    parameters = get_conn_params(module, module.params, warn_db_default=False)
+    # Only the login options: get_conn_params() would take a data node's "database" for the one to log in to.
+    login = {name: module.params[name] for name in login_argument_spec()}
+    parameters = get_conn_params(module, login, warn_db_default=False)
     name = f"{parameters.get('host', 'local socket')}:{parameters.get('port', 5432)}/{parameters.get('dbname')}"
     raw, reason = connect_to_db(_Quiet(module, module.params.get("session_role")), parameters, autocommit=True, fail_on_conn=False)
     if raw is None:

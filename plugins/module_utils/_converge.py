@@ -43,7 +43,7 @@ def converge(module: AnsibleModule, make_plan: MakePlan, read_state: ReadState, 
         for warning in dict.fromkeys(plan.warnings + connection.take_warnings()):
             module.warn(warning)
     except InterruptedPlan as error:
-        result.update(changed=bool(error.done), steps=_shown(connection, error.done))
+        result.update(changed=bool(error.done), steps=result["steps"][: len(error.done)])
         result.pop("after")
         module.fail_json(msg=f"{error} Steps done before it: {len(error.done)}; run the task again to go on.", **result)
     except ClusterError as error:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from time import monotonic
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -97,7 +98,10 @@ def look_at_nodes(module: AnsibleModule, access_node: AccessNode, requests: list
 
 def _look(module: AnsibleModule, access_node: AccessNode, request: LookRequest) -> NodeLook:
     parameters = access_node.connection_parameters(request.endpoint, request.password, request.connect_timeout)
+    started = monotonic()
     connection, reason = connect_with(module, parameters)
+    if connection is None and monotonic() - started >= request.connect_timeout:
+        return NodeLook(unreachable=True, reason=reason)  # nobody answers there: another database would only take as long again
     look = None
     if connection is not None:
         look = _read(connection, request.endpoint.database)

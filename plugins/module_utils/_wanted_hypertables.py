@@ -76,6 +76,4 @@ def _findings(table: WantedHypertable) -> list[tuple[str, str]]:
             findings.append(("data_nodes is empty", "name at least one data node, or leave it out for all of them"))
         if len(set(table.data_nodes)) < len(table.data_nodes):
             findings.append(("data_nodes names a node twice", "name each node once"))
-        if table.replication_factor is not None and 0 < len(set(table.data_nodes)) < table.replication_factor:
-            findings.append((f"replication_factor {table.replication_factor} needs as many data nodes, and {len(set(table.data_nodes))} are named", "name more"))
     return findings

@@ -148,7 +148,6 @@ options:
         type: int
         default: 10
 extends_documentation_fragment:
-  - community.postgresql.postgres
   - timescaledb.multinode._login
 seealso:
   - module: timescaledb.multinode.timescale_distributed_hypertable

@@ -72,7 +72,8 @@ options:
   migrate_data:
     description:
       - Ask for rows that are already in the table to be kept.
-      - No TimescaleDB release can do so for a distributed hypertable. A table with rows is refused with and without this option, and it has no effect on an empty one.
+      - No TimescaleDB release can do so for a distributed hypertable. A table with rows is refused with
+        and without this option, and it has no effect on an empty one.
     type: bool
     default: false
   force:
@@ -150,7 +151,6 @@ options:
         type: bool
         default: false
 extends_documentation_fragment:
-  - community.postgresql.postgres
   - timescaledb.multinode._login
 seealso:
   - module: timescaledb.multinode.timescale_data_node

@@ -17,6 +17,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings im
 from ansible_collections.timescaledb.multinode.plugins.module_utils._leaving import leaving_errors
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan, Statement, Step
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import Dimension, Table
+from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import DROP_REMOTE_DATA
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import WantedHypertable
 
 Key = tuple[str, str]
@@ -137,6 +138,11 @@ class _Planner:
                 self._refuse(f'the role may not use data node "{name}"', "GRANT USAGE ON FOREIGN SERVER to the role")
             elif not known[name].available:
                 self._refuse(f'data node "{name}" is marked unavailable', "make it available first, or leave it out of data_nodes")
+        if self._wanted.drop_remote_data and self._access_node.release < DROP_REMOTE_DATA:
+            self._refuse(
+                f"drop_remote_data needs TimescaleDB {DROP_REMOTE_DATA}, this is {self._access_node.release}",
+                "leave it out and drop the table on the data node afterwards",
+            )
         factor = self._wanted.replication_factor
         if factor is not None and factor > len(self._target_nodes()):
             self._refuse(f"replication_factor {factor} needs as many data nodes, and there are {len(self._target_nodes())}", "attach more or lower it")
@@ -305,17 +311,12 @@ class _Planner:
             if holding:
                 self.errors += leaving_errors(self._wanted.subject, name, holding, self._wanted.force)
                 holding = holding.without(name)
-            self._step(
-                "detach",
-                f'data node "{name}" is attached and not wanted',
-                "SELECT {schema}.detach_data_node(%s, format('%%I.%%I', %s, %s)::regclass, force => %s, repartition => %s, drop_remote_data => %s)",
-                name,
-                self._wanted.schema,
-                self._wanted.relation,
-                self._wanted.force,
-                self._wanted.repartition,
-                self._wanted.drop_remote_data,
-            )
+            call = _Call("SELECT {schema}.detach_data_node(%s, format('%%I.%%I', %s, %s)::regclass", [name, self._wanted.schema, self._wanted.relation])
+            call.add("force", self._wanted.force)
+            call.add("repartition", self._wanted.repartition)
+            if self._wanted.drop_remote_data:
+                call.add("drop_remote_data", True)
+            self._step("detach", f'data node "{name}" is attached and not wanted', call.text + ")", *call.values)
             self.after = replace(self.after, data_nodes=tuple(node for node in self.after.data_nodes if node != name))
             space = self.after.space
             if self._wanted.repartition and space and 0 < len(self.after.data_nodes) < (space.partitions or 0):

@@ -40,6 +40,8 @@ ALTER_DATA_NODE = Release(2, 9, 0)
 # afterwards (timescaledb#5114).
 DROP_DATABASE = Release(2, 6, 0)
 SAFE_DROP_DATABASE = Release(2, 9, 2)
+# detach_data_node(drop_remote_data).
+DROP_REMOTE_DATA = Release(2, 8, 0)
 # Up to 2.7.0 a data node must not be newer than the access node; from 2.7.1 on it must not be older
 # (timescaledb#4494; dist_util_is_compatible_version).
 DATA_NODE_NOT_OLDER = Release(2, 7, 1)

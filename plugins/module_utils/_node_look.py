@@ -26,16 +26,22 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._versions im
 _BOOTSTRAP_DATABASES = ("postgres", "template1")
 _PARALLEL = 16
 
+# pg_settings and pg_available_extension_versions (which reads every control file of the server) are slow to ask, so they are asked
+# only where the extension is to be made.
 _SERVER = r"""
 SELECT current_setting('server_version_num')::int / 10000 AS postgresql_major,
        current_setting('max_prepared_transactions')::int AS max_prepared_transactions,
        pg_is_in_recovery() AS in_recovery,
-       (SELECT setting ~ '\mtimescaledb\M' FROM pg_settings WHERE name = 'shared_preload_libraries') AS preloaded,
-       (SELECT array_agg(version::text) FROM pg_available_extension_versions WHERE name = 'timescaledb') AS available_versions,
+       CASE WHEN e.extversion IS NULL OR %s THEN
+         (SELECT setting ~ '\mtimescaledb\M' FROM pg_settings WHERE name = 'shared_preload_libraries') END AS preloaded,
+       CASE WHEN e.extversion IS NULL OR %s THEN
+         (SELECT array_agg(version::text) FROM pg_available_extension_versions WHERE name = 'timescaledb') END AS available_versions,
        d.datname IS NOT NULL AS database_exists, pg_encoding_to_char(d.encoding) AS encoding,
        d.datcollate AS collation, d.datctype AS ctype, (r.rolsuper OR r.rolcreatedb) AS may_create_database,
-       (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb' AND current_database() = %s) AS extension_version
-  FROM pg_roles r LEFT JOIN pg_database d ON d.datname = %s
+       e.extversion AS extension_version
+  FROM pg_roles r
+  LEFT JOIN pg_database d ON d.datname = %s
+  LEFT JOIN pg_extension e ON e.extname = 'timescaledb' AND current_database() = d.datname
  WHERE r.rolname = current_user
 """
 
@@ -104,14 +110,14 @@ def _look(module: AnsibleModule, access_node: AccessNode, request: LookRequest) 
         return NodeLook(unreachable=True, reason=reason)  # nobody answers there: another database would only take as long again
     look = None
     if connection is not None:
-        look = _read(connection, request.endpoint.database)
+        look = _read(connection, request)
         if not request.needs_maintenance_database:
             return look
     # The database may not be there yet: then a neighbour tells. libpq gives no error code that would say so.
     for database in _BOOTSTRAP_DATABASES:
         neighbour, dummy = connect_with(module, dict(parameters, dbname=database))
         if neighbour is not None:
-            seen = _read(neighbour, request.endpoint.database)
+            seen = _read(neighbour, request)
             look = replace(look or seen, maintenance_database=database)
             break
     if look is None or (connection is None and look.database_exists):
@@ -119,9 +125,10 @@ def _look(module: AnsibleModule, access_node: AccessNode, request: LookRequest) 
     return look
 
 
-def _read(connection: Connection, database: str) -> NodeLook:
+def _read(connection: Connection, request: LookRequest) -> NodeLook:
     try:
-        row: dict[str, Any] = connection.run(Statement(_SERVER, values=(database, database)), "data node")[0]
+        values = (request.needs_maintenance_database, request.needs_maintenance_database, request.endpoint.database)
+        row: dict[str, Any] = connection.run(Statement(_SERVER, values=values), "data node")[0]
         version = row.pop("extension_version")
         membership = connection.run(Statement(_MEMBERSHIP), "data node")[0] if version else {}
     finally:

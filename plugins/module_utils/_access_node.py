@@ -33,9 +33,10 @@ SELECT current_database() AS database, current_user::text AS role, r.rolsuper AS
 _CLUSTER = """
 SELECT (SELECT jsonb_object_agg(key, value) FROM _timescaledb_catalog.metadata
          WHERE key IN ('uuid', 'dist_uuid')) AS metadata,
-       (SELECT jsonb_object_agg(name, setting) FROM pg_settings
-         WHERE name IN ('port', 'data_directory', 'ssl', 'ssl_ca_file', 'timescaledb.passfile', 'timescaledb.ssl_dir',
-                        'timescaledb.license', 'timescaledb.hypertable_replication_factor_default')) AS settings,
+       (SELECT jsonb_strip_nulls(jsonb_object_agg(name, current_setting(name, true)))
+          FROM unnest(ARRAY['port', 'data_directory', 'ssl', 'ssl_ca_file', 'timescaledb.passfile', 'timescaledb.ssl_dir',
+                            'timescaledb.license', 'timescaledb.hypertable_replication_factor_default']) AS name
+         WHERE name <> 'data_directory' OR pg_has_role('pg_read_all_settings', 'USAGE')) AS settings,
        (SELECT has_foreign_data_wrapper_privilege(oid, 'USAGE') FROM pg_foreign_data_wrapper
          WHERE fdwname = 'timescaledb_fdw') AS may_add,
        (SELECT jsonb_agg(jsonb_build_object(
@@ -135,7 +136,7 @@ def observe_access_node(connection: Connection) -> AccessNode:
 
     cluster = connection.run(Statement(_CLUSTER), subject)[0]
     metadata, settings = cluster["metadata"] or {}, cluster["settings"] or {}
-    if settings.get("timescaledb.license", "timescale") != "timescale":
+    if settings.get("timescaledb.license") == "apache":
         raise ClusterError(
             subject, "multi-node is not part of TimescaleDB's Apache edition", "set timescaledb.license = 'timescale'", connection.name
         )

@@ -15,6 +15,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._errors impo
 from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import NodeLook
 from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import (
     FIRST_POSTGRESQL_WITHOUT_MULTINODE,
+    FIRST_WITHOUT_MULTINODE,
     accepted_data_nodes,
     accepts_data_node,
 )
@@ -95,6 +96,8 @@ class Admission:
                 f"it runs PostgreSQL {look.postgresql_major}, and TimescaleDB has no multi-node from PostgreSQL {FIRST_POSTGRESQL_WITHOUT_MULTINODE} on",
                 "use PostgreSQL 15 or older",
             )
+        if look.license == "apache":
+            self._find("it runs TimescaleDB's Apache edition, of which multi-node is no part", "set timescaledb.license = 'timescale' there")
         if look.in_recovery:
             self._find("it is a standby and cannot be written to", "give the place of its primary, or promote it")
         if look.max_prepared_transactions == 0:
@@ -113,7 +116,10 @@ class Admission:
 
     def _check_release(self) -> None:
         release, access_node = self._look.release, self._access_node
-        if release and not accepts_data_node(access_node.release, release):
+        if release and release >= FIRST_WITHOUT_MULTINODE:
+            # The access node's own check lets it in, and fails later.
+            self._find(f"TimescaleDB {release} has no multi-node: it exists in 2.0 to 2.13 only", "use TimescaleDB 2.13 or older there")
+        elif release and not accepts_data_node(access_node.release, release):
             self._find(
                 f"it has TimescaleDB {release}, and an access node with {access_node.release} accepts {accepted_data_nodes(access_node.release)}",
                 "upgrade the extension on the node that is behind",

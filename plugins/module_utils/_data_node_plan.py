@@ -73,22 +73,21 @@ class _Planner:
             self._delete(node, known)
 
     def check_endpoints(self) -> None:
-        """Two names for one database: add_data_node() would only say "node is already a data node"."""
+        """Two names for one database after an alteration, which the server does not check."""
         seen: dict[Endpoint, str] = {}
         for name, node in sorted(self.nodes.items()):
             if node.endpoint in seen:
-                self.errors.append(
-                    ClusterError(
-                        f'data node "{name}"', f'its database is already that of data node "{seen[node.endpoint]}"', "use one name", str(node.endpoint)
-                    )
-                )
+                cause = f'its database at {node.endpoint} is already that of data node "{seen[node.endpoint]}"'
+                self.errors.append(ClusterError(f'data node "{name}"', cause, "use one name"))
             seen[node.endpoint] = name
 
     def _add(self, node: WantedNode) -> None:
         endpoint = node.endpoint(self._access_node)
-        if any(other.endpoint == endpoint for other in self.nodes.values()):
-            self.nodes[node.node_name] = DataNode(node.node_name, endpoint)
-            return  # check_endpoints() says it better than the node's membership would
+        taken = next((name for name, other in self.nodes.items() if other.endpoint == endpoint), None)
+        if taken is not None:
+            # Said here, for the node's membership would say it worse, and removals come after.
+            self._refuse(node, f'its database at {endpoint} is already that of data node "{taken}"', "use one name, or remove the other one in a task before")
+            return
         if not self._access_node.may_add:
             self._refuse(node, "the role may not add data nodes", "log in as a superuser, or GRANT USAGE ON FOREIGN DATA WRAPPER timescaledb_fdw")
         look = self._looks[endpoint]

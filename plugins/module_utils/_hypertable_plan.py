@@ -154,6 +154,8 @@ class _Planner:
                 self._refuse(f"its time column is of type {column_type}, which has no default interval", "give chunk_time_interval as an integer")
         elif self._interval < 1:
             self._refuse(f'chunk_time_interval "{text}" is not positive', "choose a longer one")
+        elif column_type is not None and self._interval > _interval.maximum(column_type):
+            self._refuse(f'chunk_time_interval "{text}" is out of range for a time column of type {column_type}', "choose a shorter one")
         elif column_type is not None and _interval.is_integer(column_type) and not str(text).strip().isdigit():
             self._refuse(f'chunk_time_interval "{text}" is not an integer, and the time column is of type {column_type}', "give an integer")
         elif column_type == "date" and self._interval % 86_400_000_000:
@@ -171,13 +173,16 @@ class _Planner:
 
     def _create(self) -> None:
         wanted, found, nodes = self._wanted, self._found, self._target_nodes()
+        for name in filter(None, (wanted.schema, wanted.relation, wanted.time_column_name, wanted.partitioning_column)):
+            if '"' in name:
+                self._refuse(f"the name {name} has a double quote, which TimescaleDB 2.13.1 leaves as it is in what it sends to data nodes", "choose another")
         column_type = found.columns.get(wanted.time_column_name)
         if found.kind is None:
             self._create_table()
         else:
             self._check_table()
         self._check_interval(column_type)
-        factor = wanted.replication_factor or int(self._access_node.settings.get("timescaledb.hypertable_replication_factor_default", 1))
+        factor = wanted.replication_factor or int(self._access_node.settings.get("timescaledb.hypertable_replication_factor_default") or 1)
 
         call = _Call("SELECT * FROM {schema}.create_distributed_hypertable(format('%%I.%%I', %s, %s)::regclass, %s", [])
         call.values += [wanted.schema, wanted.relation, wanted.time_column_name]
@@ -227,6 +232,18 @@ class _Planner:
         for column in filter(None, (wanted.time_column_name, wanted.partitioning_column)):
             if column not in found.columns:
                 self._refuse(f'the table has no column "{column}"', "correct the column's name")
+        column_type = found.columns.get(wanted.time_column_name)
+        if column_type is not None and not _interval.is_time(column_type) and not _interval.is_integer(column_type):
+            self._refuse(f'its time column "{wanted.time_column_name}" is of type {column_type}', "choose a column with a timestamp, date or integer")
+        if found.inherits:
+            self._refuse("it inherits from another table, or another one from it", "choose a table without inheritance")
+        for columns in found.unique_indexes:
+            lacking = [column for column in filter(None, (wanted.time_column_name, wanted.partitioning_column)) if column not in columns]
+            if lacking:
+                self._refuse(
+                    f"its unique index on ({', '.join(columns)}) lacks {' and '.join(lacking)}",
+                    "put time column and partitioning column into each primary key and unique constraint",
+                )
         if found.has_rows:
             remedy = "create an empty one, copy the rows with INSERT ... SELECT, and rename the two"
             if wanted.migrate_data:

@@ -10,7 +10,7 @@ from __future__ import annotations
 _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
 _TIME_TYPES = ("timestamp without time zone", "timestamp with time zone", "date")
-_INTEGER_TYPES = ("smallint", "integer", "bigint")
+_INTEGER_MAXIMA = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 
 # Without chunk_time_interval the server takes 7 days (get_default_interval() in src/dimension.c) and wants a value for integers.
 DEFAULT_CHUNK_INTERVAL = 7 * _DAY
@@ -23,7 +23,12 @@ def is_time(column_type: str) -> bool:
 
 def is_integer(column_type: str) -> bool:
     """Whether a dimension of this type is counted in its own units."""
-    return column_type in _INTEGER_TYPES
+    return column_type in _INTEGER_MAXIMA
+
+
+def maximum(column_type: str) -> int:
+    """The longest interval that a dimension of this type can have, in its units."""
+    return _INTEGER_MAXIMA.get(column_type, _INTEGER_MAXIMA["bigint"])
 
 
 def shown(units: int, column_type: str) -> str:

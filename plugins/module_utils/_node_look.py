@@ -31,7 +31,7 @@ _PARALLEL = 16
 _SERVER = r"""
 SELECT current_setting('server_version_num')::int / 10000 AS postgresql_major,
        current_setting('max_prepared_transactions')::int AS max_prepared_transactions,
-       pg_is_in_recovery() AS in_recovery,
+       current_setting('timescaledb.license', true) AS license, pg_is_in_recovery() AS in_recovery,
        CASE WHEN e.extversion IS NULL OR %s THEN
          (SELECT setting ~ '\mtimescaledb\M' FROM pg_settings WHERE name = 'shared_preload_libraries') END AS preloaded,
        CASE WHEN e.extversion IS NULL OR %s THEN
@@ -59,7 +59,7 @@ SELECT (SELECT value FROM _timescaledb_catalog.metadata WHERE key = 'uuid') AS u
 class NodeLook:
     """What was seen at a data node's endpoint. Only unreachable and reason are set where nobody answered.
 
-    preloaded is None where the role may not see shared_preload_libraries. maintenance_database is another database of that
+    preloaded is None where the role may not see shared_preload_libraries, license where nobody set it. maintenance_database is another database of that
     server that lets us in, looked for only where one is needed: to create or drop the node's database.
     """
 
@@ -67,6 +67,7 @@ class NodeLook:
     reason: str = ""
     postgresql_major: int = 0
     max_prepared_transactions: int = 0
+    license: str | None = None
     preloaded: bool | None = None
     in_recovery: bool = False
     available_versions: tuple[str, ...] = ()
@@ -104,9 +105,11 @@ def look_at_nodes(module: AnsibleModule, access_node: AccessNode, requests: list
 
 def _look(module: AnsibleModule, access_node: AccessNode, request: LookRequest) -> NodeLook:
     parameters = access_node.connection_parameters(request.endpoint, request.password, request.connect_timeout)
+    # libpq waits for at least two seconds, and counts whole ones: up to one less than asked for.
+    silence = max(request.connect_timeout, 2) - 1
     started = monotonic()
     connection, reason = connect_with(module, parameters)
-    if connection is None and monotonic() - started >= request.connect_timeout:
+    if connection is None and monotonic() - started >= silence:
         return NodeLook(unreachable=True, reason=reason)  # nobody answers there: another database would only take as long again
     look = None
     if connection is not None:

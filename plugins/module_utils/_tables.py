@@ -21,6 +21,9 @@ SELECT w.schema_name, w.table_name, n.oid IS NOT NULL AS schema_exists, has_sche
          WHERE a.attrelid = c.oid AND attnum > 0 AND NOT attisdropped) AS columns,
        (SELECT jsonb_agg((SELECT jsonb_agg(attname ORDER BY attnum) FROM pg_attribute a WHERE a.attrelid = i.indexrelid))
           FROM pg_index i WHERE i.indrelid = c.oid) AS indexes,
+       (SELECT jsonb_agg((SELECT jsonb_agg(attname ORDER BY attnum) FROM pg_attribute a WHERE a.attrelid = i.indexrelid AND attnum <= i.indnkeyatts))
+          FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique) AS unique_indexes,
+       EXISTS (SELECT FROM pg_inherits WHERE c.oid IN (inhrelid, inhparent)) AS inherits,
        h.id AS hypertable_id, h.replication_factor,
        (SELECT jsonb_agg(jsonb_build_object('column', column_name, 'type', column_type::text, 'interval', interval_length,
                                             'partitions', num_slices) ORDER BY id)
@@ -70,6 +73,8 @@ class Table:
     dimensions: tuple[Dimension, ...]
     data_nodes: tuple[str, ...]
     has_chunks: bool
+    unique_indexes: tuple[tuple[str, ...], ...] = ()
+    inherits: bool = False
     has_rows: bool = False
 
     @property
@@ -124,5 +129,7 @@ def _table(row: dict[str, Any], has_rows: bool) -> Table:
         dimensions=tuple(Dimension(**dimension) for dimension in row["dimensions"] or []),
         data_nodes=tuple(row["data_nodes"] or ()),
         has_chunks=row["has_chunks"],
+        unique_indexes=tuple(tuple(columns) for columns in row["unique_indexes"] or []),
+        inherits=row["inherits"],
         has_rows=has_rows,
     )

@@ -69,6 +69,8 @@ def wanted_nodes(parameters: dict[str, Any]) -> list[WantedNode]:
             errors.append(ClusterError(node.subject, "the name is empty", "give node_name"))
         if node.port is not None and not 1 <= node.port <= 65535:
             errors.append(ClusterError(node.subject, f"{node.port} is not a port number", "choose one between 1 and 65535"))
+        if node.connect_timeout < 1:
+            errors.append(ClusterError(node.subject, f"connect_timeout is {node.connect_timeout}", "choose 1 or more seconds"))
         if node.present and (node.force or node.drop_database):
             errors.append(ClusterError(node.subject, "force and drop_database only go with state=absent", "leave them out"))
     for name, count in Counter(node.node_name for node in wanted).items():

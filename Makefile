@@ -1,0 +1,22 @@
+# The work is done by small programs; this file only names them.
+PYTHON ?= python3
+
+.PHONY: demo demo-clean test lint sanity unit integration molecule artefact bench clean
+
+demo:
+	@$(PYTHON) tests/demo/run.py
+
+demo-clean:
+	@$(PYTHON) tests/demo/run.py --clean
+
+test:
+	@$(PYTHON) tests/run.py
+
+lint sanity unit integration molecule artefact:
+	@$(PYTHON) tests/run.py $@
+
+bench:
+	@$(PYTHON) tests/stages/bench.py
+
+clean:
+	rm -rf build .venv

@@ -1,0 +1,40 @@
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: host_findings
+short_description: Reasons not to deploy to a host
+version_added: 0.1.0
+description:
+  - Judges what was found on one host before anything is changed.
+  - Used by the roles of this collection.
+options:
+  _input:
+    description: What the inventory says of the host, and what was found on it.
+    type: dictionary
+    required: true
+author:
+  - The timescaledb.multinode maintainers (@timescaledb-multinode)
+"""
+
+EXAMPLES = r"""
+findings: "{{ facts_of_host | timescaledb.multinode.host_findings }}"
+"""
+
+RETURN = r"""
+_value:
+  description: Findings, each with host, object, cause and remedy; empty where there is none.
+  type: list
+"""
+
+from ansible_collections.timescaledb.multinode.plugins.plugin_utils._preflight import host_findings
+
+
+class FilterModule:
+    """The filter host_findings."""
+
+    def filters(self) -> dict:
+        return {"host_findings": lambda host: host_findings(host)}

@@ -1,0 +1,53 @@
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: passfile
+short_description: Lines of a libpq password file
+version_added: 0.1.0
+description:
+  - Writes the password file that C(timescaledb.passfile) names, with the escapes that libpq wants.
+  - Used by the roles of this collection.
+positional: database, role, password
+options:
+  _input:
+    description: Members as of the filter cluster_members.
+    type: list
+    required: true
+  database:
+    description: Name of the database of members that have no other one.
+    type: string
+    required: true
+  role:
+    description: Name of the role.
+    type: string
+    required: true
+  password:
+    description: Password of the role.
+    type: string
+    required: true
+author:
+  - The timescaledb.multinode maintainers (@timescaledb-multinode)
+"""
+
+EXAMPLES = r"""
+content: "{{ members | timescaledb.multinode.passfile('metrics', 'postgres', password) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: One line for each node.
+  type: string
+"""
+
+from ansible_collections.timescaledb.multinode.plugins.plugin_utils._passfile import passfile
+
+
+class FilterModule:
+    """The filter passfile."""
+
+    def filters(self) -> dict:
+        return {"passfile": passfile}

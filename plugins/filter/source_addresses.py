@@ -1,0 +1,45 @@
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: source_addresses
+short_description: Addresses that connections of hosts come from
+version_added: 0.1.0
+description:
+  - What the inventory says, else the addresses of the default routes.
+  - Used by the roles of this collection.
+positional: hostvars
+options:
+  _input:
+    description: Names of the hosts.
+    type: list
+    required: true
+  hostvars:
+    description: The variables of all hosts.
+    type: dictionary
+    required: true
+author:
+  - The timescaledb.multinode maintainers (@timescaledb-multinode)
+"""
+
+EXAMPLES = r"""
+addresses: "{{ groups.timescale_data_nodes | timescaledb.multinode.source_addresses(hostvars) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: IP addresses.
+  type: list
+"""
+
+from ansible_collections.timescaledb.multinode.plugins.plugin_utils._members import source_addresses
+
+
+class FilterModule:
+    """The filter source_addresses."""
+
+    def filters(self) -> dict:
+        return {"source_addresses": source_addresses}

@@ -1,0 +1,71 @@
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: only for this collection; may change in any release.
+
+"""The hosts of a cluster as the others see them, from the inventory. No I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any
+
+
+def cluster_members(names: list[str], hostvars: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """How each host is reached by the others.
+
+    Defaults of roles are not in the hostvars of other hosts, so the same defaults stand here.
+
+    Returns:
+        For each name: node_name, host, port and database (None where the inventory does not name one).
+    """
+    return [_member(name, hostvars[name]) for name in names]
+
+
+def _member(name: str, host: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(
+        node_name=host.get("timescaledb_cluster_node_name", name),
+        host=host.get("timescaledb_host_address", host.get("ansible_host", name)),
+        port=int(host.get("timescaledb_host_port", 5432)),
+        database=host.get("timescaledb_database_name"),
+    )
+
+
+def source_addresses(names: list[str], hostvars: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The IP addresses that connections of these hosts come from: what the inventory says, else those of their default routes."""
+    return list(dict.fromkeys(address for name in names for address in _sources(hostvars[name])))
+
+
+def _sources(host: Mapping[str, Any]) -> list[str]:
+    if "timescaledb_host_source_addresses" in host:
+        return list(host["timescaledb_host_source_addresses"])
+    facts = host.get("ansible_facts", {})
+    found = (facts.get(f"default_ipv{version}", {}).get("address") for version in (4, 6))
+    return [address for address in found if address]
+
+
+def hba_rules(addresses: list[str], database: str, role: str) -> list[dict[str, str]]:
+    """Rules for community.postgresql.postgresql_pg_hba that let in these addresses, by SCRAM only."""
+    parsed = (ip_address(address) for address in addresses)
+    return [
+        dict(contype="host", databases=_quoted(database), users=_quoted(role), address=f"{address}/{address.max_prefixlen}", method="scram-sha-256")
+        for address in parsed
+    ]
+
+
+def _quoted(name: str) -> str:
+    """As pg_hba.conf wants a name.
+
+    postgresql_pg_hba 4.2.0 takes a value that begins with a quote apart into its characters, so the first one stays outside; that is
+    the same name to PostgreSQL. The preflight refuses the few names for which this will not do.
+    """
+    if re.fullmatch(r"[\w.$-]+", name):
+        return name
+    return name[0] + '"' + name[1:].replace('"', '""') + '"'
+
+
+def fits_into_hba(name: str) -> bool:
+    """Whether _quoted() can write the name so that PostgreSQL takes it for nothing else."""
+    return name not in ("all", "sameuser", "samerole", "samegroup", "replication") and name[0] not in '"+@/ \t#' and "," not in name

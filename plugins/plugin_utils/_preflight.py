@@ -1,0 +1,190 @@
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: only for this collection; may change in any release.
+
+"""Reasons not to begin, found on the hosts and in the inventory before anything is changed. No I/O."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import (
+    Release,
+    accepted_data_nodes,
+    accepts_data_node,
+    multinode_refusal,
+)
+from ansible_collections.timescaledb.multinode.plugins.plugin_utils._members import fits_into_hba
+from ansible_collections.timescaledb.multinode.plugins.plugin_utils._settings import as_text
+
+_FAMILIES = ("Debian", "RedHat")
+# PostgreSQL majors of each TimescaleDB minor release that this collection installs (its CMakeLists.txt); 11 and 12 are left out.
+_FIRST_POSTGRESQL = 13
+_LAST_POSTGRESQL = {1: 13, 2: 13, 3: 13, 4: 13, 5: 14, 6: 14, 7: 14, 8: 14, 9: 15, 10: 15, 11: 15, 12: 15, 13: 15}
+
+
+def finding(host: str, subject: str, cause: str, remedy: str) -> dict[str, str]:
+    """One reason not to begin."""
+    return dict(host=host, object=subject, cause=cause, remedy=remedy)
+
+
+def as_message(findings: list[dict[str, str]]) -> str:
+    """All findings of all hosts as one text."""
+    lines = [f"{one['host']}: {one['object']}: {one['cause']}. Remedy: {one['remedy']}." for one in findings]
+    count = f"{len(findings)} finding{'s' if len(findings) != 1 else ''}"
+    return "\n".join([f"Nothing was changed, for there {'are' if len(findings) != 1 else 'is'} {count}:", *lines])
+
+
+def host_findings(host: dict[str, Any]) -> list[dict[str, str]]:
+    """Findings about one host.
+
+    Args:
+        host: name, unreachable (reason or empty), os_family, distribution, postgresql_version, timescaledb_version, install_method,
+            node_type, cluster_name, port, database, encoding, locale, overrides, probe (of _probe.parse_probe).
+    """
+    name = host["name"]
+    if host["unreachable"]:
+        return [finding(name, "host", f"it is unreachable: {host['unreachable']}", "start it, or correct ansible_host and the login")]
+    checks = (_release, _operating_system, _installation, _server, _database, _overrides)
+    return [finding(name, *found) for check in checks for found in check(host)]
+
+
+Found = list[tuple[str, str, str]]
+
+
+def _release(host: dict[str, Any]) -> Found:
+    subject = f"TimescaleDB {host['timescaledb_version']} on PostgreSQL {host['postgresql_version']}"
+    try:
+        release = Release.parse(str(host["timescaledb_version"]))
+    except ValueError:
+        return [(subject, "timescaledb_host_timescaledb_version is not an exact release", "give all three numbers, for instance 2.13.1")]
+    refusal = multinode_refusal(release, int(host["postgresql_version"]))
+    if refusal:
+        return [(subject, refusal, "use TimescaleDB 2.13.1 on PostgreSQL 15")]
+    last = _LAST_POSTGRESQL.get(release.minor, 12)
+    if not _FIRST_POSTGRESQL <= int(host["postgresql_version"]) <= last:
+        return [(subject, f"TimescaleDB {release} is not made for this PostgreSQL", f"use PostgreSQL {_FIRST_POSTGRESQL} to {last}, or TimescaleDB 2.13.1")]
+    return []
+
+
+def _operating_system(host: dict[str, Any]) -> Found:
+    if host["os_family"] in _FAMILIES:
+        return []
+    return [("operating system", f"{host['distribution']} is not supported", f"use one of the families {' and '.join(_FAMILIES)}")]
+
+
+def _installation(host: dict[str, Any]) -> Found:
+    if host["install_method"] != "preinstalled":
+        return []
+    probe, version = host["probe"], host["timescaledb_version"]
+    if not probe["postgres"]:
+        return [("PostgreSQL", f"PostgreSQL {host['postgresql_version']} is not installed", "install it, or set timescaledb_host_install_method=repository")]
+    if version not in probe["available"]:
+        there = ", ".join(sorted(probe["available"])) or "none"
+        return [("TimescaleDB", f"release {version} is not installed (there: {there})", "install it, or set timescaledb_host_timescaledb_version to what is there")]
+    return []
+
+
+def _server(host: dict[str, Any]) -> Found:
+    probe, subject = host["probe"], f"PostgreSQL cluster {host['cluster_name']}"
+    found: Found = []
+    if probe["filled"] and not probe["initialized"]:
+        found.append((subject, f"its data directory {probe['data']} is not empty and holds no database", "look at it, move it away, and run again"))
+    elif probe["initialized"] and not probe["config"]:
+        found.append((subject, f"its data directory {probe['data']} is there, but not its configuration", "restore the configuration, or move the data away"))
+    elif probe["initialized"] and probe["initialized"] != str(host["postgresql_version"]):
+        found.append((subject, f"its data is of PostgreSQL {probe['initialized']}", "set timescaledb_host_postgresql_version to that, or upgrade the data first"))
+    if probe["recovery"]:
+        found.append((subject, "it is a standby", "put its primary into the inventory"))
+    port = int(host["port"])
+    if port in probe["others"]:
+        found.append((subject, f"port {port} belongs to another PostgreSQL cluster ({probe['others'][port]})", "set timescaledb_host_port to a free one"))
+    elif port in probe["listening"] and port != probe["port"]:
+        found.append((subject, f"port {port} is in use by another program", "set timescaledb_host_port to a free one, or stop that program"))
+    return found
+
+
+def _database(host: dict[str, Any]) -> Found:
+    probe, subject = host["probe"], f"database {host['database']}"
+    found: Found = []
+    if not fits_into_hba(host["database"]):
+        found.append((subject, "its name means something else in pg_hba.conf", "choose another one"))
+    wanted = {"encoding": host["encoding"], "collation": host["locale"], "ctype": host["locale"]}
+    for what, value in wanted.items():
+        if probe[what] and _plain(probe[what]) != _plain(value):
+            remedy = "set timescaledb_host_locale and timescaledb_host_encoding to what is there, alike on all hosts, or name another database"
+            found.append((subject, f"its {what} is {probe[what]}, wanted {value}", remedy))
+    if probe["extension"] and probe["extension"] != str(host["timescaledb_version"]):
+        remedy = f"set timescaledb_host_timescaledb_version to {probe['extension']}: deploy neither upgrades nor downgrades a database"
+        found.append((subject, f"it has TimescaleDB {probe['extension']}, wanted {host['timescaledb_version']}", remedy))
+    return found
+
+
+def _overrides(host: dict[str, Any]) -> Found:
+    found: Found = []
+    for name, value in host["overrides"].items():
+        text = as_text(value).strip().lower()
+        subject = f"timescaledb_host_settings.{name}"
+        if name == "max_prepared_transactions" and text == "0":
+            found.append((subject, "it is 0, so that every distributed write would fail", "set it to at least max_connections, or leave it out"))
+        elif name == "password_encryption" and text != "scram-sha-256":
+            found.append((subject, f"it is {text}, and the nodes log in to each other by SCRAM", "leave it out"))
+        elif name == "wal_level" and host["node_type"] == "data_node" and text != "logical":
+            found.append((subject, f"it is {text}, and chunks are moved between data nodes by logical replication", "set it to logical, or leave it out"))
+        elif name in ("port", "listen_addresses", "timescaledb.passfile", "data_directory", "hba_file", "config_file"):
+            found.append((subject, "it has a variable of its own", f"set timescaledb_host_{name.rsplit('.', maxsplit=1)[-1]} instead, and leave it out here"))
+        elif not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)*", name):
+            found.append((subject, "this is no name of a PostgreSQL setting", "correct it"))
+    return found
+
+
+def cluster_findings(hosts: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Findings about the hosts together; hosts as for host_findings, with address added."""
+    access = [host for host in hosts if host["is_access_node"]]
+    data = [host for host in hosts if host["is_data_node"]]
+    found = []
+    if len(access) != 1:
+        names = ", ".join(host["name"] for host in access) or "none"
+        found.append(finding("inventory", "group timescale_access_node", f"it has {len(access)} hosts ({names})", "put exactly one host into it"))
+    if not data:
+        found.append(finding("inventory", "group timescale_data_nodes", "it is empty", "put at least one host into it"))
+    for host in hosts:
+        if host["is_access_node"] and host["is_data_node"]:
+            found.append(finding(host["name"], "inventory", "it is in both groups", "give the data node another PostgreSQL cluster under another host name"))
+    found += _same(hosts, "place", lambda host: f"{host['address']}:{host['port']}", "address and port")
+    found += _same(data, "node name", lambda host: host["node_name"], "node name")
+    for what in ("encoding", "locale"):
+        values = {str(host[what]) for host in hosts}
+        if len(values) > 1:
+            found.append(finding("inventory", f"timescaledb_host_{what}", f"it differs between hosts ({', '.join(sorted(values))})", "make it alike on all hosts"))
+    for host in data if len(access) == 1 else []:
+        found += _skew(access[0], host)
+    return found
+
+
+def _same(hosts: list[dict[str, Any]], subject: str, key: Any, what: str) -> list[dict[str, str]]:
+    seen: dict[str, str] = {}
+    found = []
+    for host in hosts:
+        value = key(host)
+        if value in seen:
+            found.append(finding(host["name"], subject, f"it has the same {what} as {seen[value]} ({value})", "make them differ"))
+        seen.setdefault(value, host["name"])
+    return found
+
+
+def _skew(access: dict[str, Any], data: dict[str, Any]) -> list[dict[str, str]]:
+    try:
+        mine, theirs = (Release.parse(str(host["timescaledb_version"])) for host in (access, data))
+    except ValueError:
+        return []
+    if accepts_data_node(mine, theirs):
+        return []
+    cause = f"its TimescaleDB is {theirs}, and the access node's {mine} accepts {accepted_data_nodes(mine)}"
+    return [finding(data["name"], "timescaledb_host_timescaledb_version", cause, "make it alike on all hosts")]
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "")

@@ -1,0 +1,54 @@
+# What is on this host already. Reads only. Prints name=value lines; see plugin_utils/_probe.py.
+# Arguments: bindir configdir datadir database passfile package...
+bindir=$1 config=$2 data=$3 database=$4 passfile=$5
+shift 5
+
+for package in "$@"; do
+    if command -v dpkg-query >/dev/null; then
+        dpkg-query --show --showformat='package=${Package} ${db:Status-Status} ${db:Status-Want} ${Version}\n' "$package" 2>/dev/null
+    elif command -v rpm >/dev/null; then
+        held=install
+        grep -qs "$package" /etc/dnf/plugins/versionlock.list && held=hold
+        rpm --query --queryformat "package=%{NAME} installed $held %{VERSION}-%{RELEASE}\n" "$package" 2>/dev/null | grep '^package='
+    fi
+done
+
+[ -x "$bindir/postgres" ] && echo "postgres=$("$bindir/postgres" --version)"
+extensions=$("$bindir/pg_config" --sharedir 2>/dev/null)
+[ -n "$extensions" ] || extensions=/usr/share/postgresql/$(basename "$(dirname "$bindir")")
+for script in "$extensions"/extension/timescaledb--*.sql; do
+    version=${script##*/timescaledb--}
+    case $version in *--*|'*.sql') ;; *) echo "available=${version%.sql}" ;; esac
+done
+
+if [ -f "$config/postgresql.conf" ]; then
+    echo config=yes
+    configured=$(sed -n "s/^[[:space:]]*data_directory[[:space:]]*=[[:space:]]*'\([^']*\)'.*/\1/p" "$config/postgresql.conf" | tail -n 1)
+    data=${configured:-$data}
+fi
+echo "data=$data"
+[ -d "$(dirname "$passfile")" ] && echo passfile_directory=yes
+[ -f "$data/PG_VERSION" ] && echo "initialized=$(cat "$data/PG_VERSION")"
+[ -d "$data" ] && [ -n "$(ls -A "$data" 2>/dev/null)" ] && echo filled=yes
+for other in /etc/postgresql/*/*/postgresql.conf; do
+    [ -f "$other" ] && [ "$other" != "$config/postgresql.conf" ] && sed -n "s#^[[:space:]]*port[[:space:]]*=[[:space:]]*\([0-9]*\).*#other=\1 $other#p" "$other"
+done
+# The kernel's table of listening sockets: state 0A, the port in hexadecimal behind the address.
+cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | sed -n 's/^ *[0-9]*: [0-9A-F]*:\([0-9A-F]*\) [0-9A-F]*:[0-9A-F]* 0A .*/listening=\1/p' | sort -u
+
+pid=$(head -n 1 "$data/postmaster.pid" 2>/dev/null)
+if [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; then
+    port=$(sed -n 4p "$data/postmaster.pid")
+    socket=$(sed -n 5p "$data/postmaster.pid")
+    echo "port=$port"
+    ask() {
+        runuser -u postgres -- "$bindir/psql" -qXAt -v ON_ERROR_STOP=1 -h "${socket:-localhost}" -p "$port" "$@" 2>/dev/null
+    }
+    ask -v "name=$database" -d postgres <<'SQL'
+SELECT 'recovery=' || pg_is_in_recovery();
+SELECT 'encoding=' || pg_encoding_to_char(encoding), E'\ncollation=' || datcollate, E'\nctype=' || datctype FROM pg_database WHERE datname = :'name' \g (recordsep='' fieldsep='')
+SQL
+    extension=$(ask -d "dbname='$(printf %s "$database" | sed "s/[\\\\']/\\\\&/g")'" -c "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'")
+    [ -n "$extension" ] && echo "extension=$extension"
+fi
+exit 0

@@ -1,0 +1,66 @@
+# GPL-3.0-or-later (see LICENSE)
+"""Measures two ways of doing the same side by side, and keeps the ratio of their medians."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Figure:
+    """A ratio that has to be reached. at_most: ours / theirs; at_least: theirs / ours."""
+
+    name: str
+    ours: str
+    theirs: str
+    at_most: float | None = None
+    at_least: float | None = None
+    ours_seconds: list[float] = field(default_factory=list)
+    theirs_seconds: list[float] = field(default_factory=list)
+
+    @property
+    def ratio(self) -> float:
+        ours, theirs = statistics.median(self.ours_seconds), statistics.median(self.theirs_seconds)
+        return ours / theirs if self.at_most is not None else theirs / ours
+
+    @property
+    def reached(self) -> bool:
+        return self.ratio <= self.at_most if self.at_most is not None else self.ratio >= (self.at_least or 0)
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "name": self.name,
+            "ours": self.ours,
+            "theirs": self.theirs,
+            "ours_seconds": [round(seconds, 3) for seconds in self.ours_seconds],
+            "theirs_seconds": [round(seconds, 3) for seconds in self.theirs_seconds],
+            "ratio": round(self.ratio, 3),
+            "at_most": self.at_most,
+            "at_least": self.at_least,
+            "reached": self.reached,
+        }
+
+    def as_line(self) -> str:
+        limit = f"<= {self.at_most}" if self.at_most is not None else f">= {self.at_least}"
+        ours, theirs = statistics.median(self.ours_seconds), statistics.median(self.theirs_seconds)
+        verdict = "reached" if self.reached else "MISSED"
+        return f"{self.name:<44} {ours:8.2f} s {theirs:8.2f} s {self.ratio:7.2f}  {limit:<8} {verdict}"
+
+
+def seconds(act: Callable[[], object]) -> float:
+    """Wall-clock time of one act."""
+    started = time.monotonic()
+    act()
+    return time.monotonic() - started
+
+
+def run(command: list[str], **options: object) -> str:
+    """Run a command; its output is the error where it fails."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, check=False, **options)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout[-4000:]}")
+    return done.stdout

@@ -1,0 +1,75 @@
+# GPL-3.0-or-later (see LICENSE)
+"""A few runs through the real ansible-playbook: what the direct runs of the other tests leave out."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from _servers import PASSWORD, SECURED
+
+COMMAND = Path(sys.executable).parent / "ansible-playbook"
+
+
+@pytest.fixture
+def play(cluster, tmp_path):
+    """Runs tasks on this machine, the login given once as defaults of the action group; returns what was printed."""
+    collections = [Path(importlib.import_module(f"ansible_collections.{name}").__path__[0]).parents[2] for name in ("timescaledb.multinode", "community.postgresql")]
+
+    def run(tasks: list[dict], *arguments: str, fails: bool = False, **login: str) -> str:
+        play = dict(hosts="localhost", gather_facts=False, tasks=tasks)
+        play["module_defaults"] = {"group/timescaledb.multinode.timescaledb": cluster.login(**login)}
+        playbook = tmp_path / "play.yml"
+        playbook.write_text(yaml.safe_dump([play]))
+        environment = dict(os.environ, ANSIBLE_COLLECTIONS_PATH=":".join(map(str, collections)), ANSIBLE_HOME=str(tmp_path), ANSIBLE_LOCALHOST_WARNING="false")
+        command = [COMMAND, "-i", "localhost,", "-c", "local", "-e", f"ansible_python_interpreter={sys.executable}", *arguments, playbook]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+        assert (done.returncode != 0) is fails, done.stdout
+        return done.stdout
+
+    return run
+
+
+def data_nodes(*places: dict) -> dict:
+    return {"name": "Register", "timescaledb.multinode.timescale_data_node": {"data_nodes": list(places)}}
+
+
+CONDITIONS = {
+    "name": "Distribute",
+    "timescaledb.multinode.timescale_distributed_hypertable": {
+        "relation": "conditions",
+        "definition": "time timestamptz NOT NULL, device int NOT NULL",
+        "time_column_name": "time",
+        "partitioning_column": "device",
+    },
+}
+
+
+def test_both_modules_with_defaults_of_the_action_group(cluster, play):
+    tasks = [data_nodes(cluster.place("dn1"), cluster.place("dn2"))]
+    checked = play(tasks, "--check", "--diff")
+    assert "changed=1" in checked and '+            "node_name": "dn2"' in checked
+    assert cluster.nodes() == {}
+    assert "changed=2" in play([*tasks, CONDITIONS])
+    assert set(cluster.nodes()) == {"dn1", "dn2"} and cluster.table("conditions")["data_nodes"] == ["dn1", "dn2"]
+    assert "changed=0" in play([*tasks, CONDITIONS])
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_password_is_in_no_output(cluster, play, listed):
+    place = cluster.place("dn1", password=PASSWORD)
+    task = data_nodes(place) if listed else {"name": "Register", "timescaledb.multinode.timescale_data_node": place}
+    output = play([task], "-vvv", "--diff", login_user=SECURED)
+    assert "add_data_node" in output and PASSWORD not in output
+    assert set(cluster.nodes()) == {"dn1"}
+
+
+def test_findings_are_readable(cluster, play, closed_port):
+    output = play([data_nodes(cluster.place("dn1", port=closed_port, password=PASSWORD))], "-vvv", fails=True)
+    assert f"127.0.0.1:{closed_port}" in output and "Remedy: start the node" in output and PASSWORD not in output
+    assert "Traceback" not in output

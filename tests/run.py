@@ -1,0 +1,136 @@
+# GPL-3.0-or-later (see LICENSE)
+"""Runs the stages of make test: all of them, or those that are named. Nothing need be installed beforehand.
+
+    python3 tests/run.py [lint] [sanity] [unit] [integration] [molecule] [artefact]
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "stages"))
+
+import hosts
+import lint
+import python_tests
+import sanity
+import toolbox
+from toolbox import LOGS, Outcome
+
+Stage = tuple[str, Callable[[Path], Outcome]]
+NAMES = ("lint", "sanity", "unit", "integration", "molecule", "artefact")
+WITH_CONTAINERS = {"molecule"}
+LINES_OF_A_FAILED_LOG = 60
+
+
+def main(wanted: list[str]) -> int:
+    unknown = set(wanted) - set(NAMES)
+    if unknown:
+        sys.exit(f"no such stage: {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    wanted = wanted or list(NAMES)
+    shutil.rmtree(LOGS, ignore_errors=True)
+    LOGS.mkdir(parents=True)
+    begin = time.monotonic()
+    engine, containers = _prepare(wanted)
+    print(f"engine: {engine}", flush=True)
+    print(f"prepared in {time.monotonic() - begin:.0f} s", flush=True)
+    outcomes: dict[str, Outcome] = {}
+    # Two lanes side by side, for two cores: what needs only this machine, and what needs test hosts.
+    lanes = [_local_stages(wanted), _host_stages(wanted, containers, outcomes)]
+    threads = [threading.Thread(target=_run_lane, args=(lane, outcomes)) for lane in lanes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return _summarise(outcomes, engine, time.monotonic() - begin)
+
+
+def _prepare(wanted: list[str]) -> tuple[str, bool]:
+    """Sets up what the stages need, once; says which engine they run on and whether there are containers."""
+    toolbox.virtual_environment()
+    toolbox.link_checkout()
+    if not {"integration", "molecule", "artefact"} & set(wanted):
+        return "none needed", False
+    import daemon
+    import image
+    import machine
+    import prepare
+
+    machine.install("postgresql-15")
+    description = prepare.prepare().description
+    containers = bool({"molecule", "artefact"} & set(wanted)) and daemon.ensure()
+    if containers:
+        image.ensure()
+    return description, containers
+
+
+def _local_stages(wanted: list[str]) -> list[Stage]:
+    stages = {
+        "lint": lint.lint,
+        "sanity": sanity.sanity,
+        "unit": python_tests.unit,
+        "integration": python_tests.integration,
+    }
+    return [(name, stage) for name, stage in stages.items() if name in wanted]
+
+
+def _host_stages(wanted: list[str], containers: bool, outcomes: dict[str, Outcome]) -> list[Stage]:
+    stages: list[Stage] = []
+    if "molecule" in wanted:
+        for scenario in hosts.scenarios():
+            if containers:
+                stages.append((f"molecule {scenario}", partial(hosts.molecule, scenario)))
+            else:
+                outcomes[f"molecule {scenario}"] = Outcome()
+                outcomes[f"molecule {scenario}"].skip(f"molecule {scenario}", "no container engine answers or can be started")
+    if "artefact" in wanted:
+        stages.append(("artefact", hosts.artefact))
+    return stages
+
+
+def _run_lane(lane: list[Stage], outcomes: dict[str, Outcome]) -> None:
+    for name, stage in lane:
+        begin = time.monotonic()
+        log = LOGS / f"{name.replace(' ', '-')}.log"
+        try:
+            outcome = stage(log)
+        except Exception as error:  # a stage that cannot run is a failed test, not the end of the others
+            outcome = Outcome(failed=1, remarks=[f"failed: {name}: {type(error).__name__}: {error}"])
+        outcomes[name] = outcome
+        _report(name, outcome, time.monotonic() - begin, log)
+
+
+def _report(name: str, outcome: Outcome, seconds: float, log: Path) -> None:
+    counts = f"{outcome.passed} passed, {outcome.failed} failed, {outcome.skipped} skipped"
+    lines = [f"{name:<22} {seconds:6.1f} s   {counts}", *(f"    {remark}" for remark in outcome.remarks)]
+    if outcome.failed and log.exists():
+        lines += [f"    --- from {log.relative_to(toolbox.CHECKOUT)}", *(f"    | {line}" for line in _telling_part(log))]
+    print("\n".join(lines), flush=True)
+
+
+def _telling_part(log: Path) -> list[str]:
+    """The end of the log; of a playbook that failed, what leads to the failure, which the clean-up has pushed up."""
+    lines = log.read_text(errors="replace").splitlines()
+    fatal = [number for number, line in enumerate(lines) if line.startswith(("fatal: [", "failed: ["))]
+    end = fatal[-1] + 1 if fatal else len(lines)
+    return lines[max(0, end - LINES_OF_A_FAILED_LOG) : end]
+
+
+def _summarise(outcomes: dict[str, Outcome], engine: str, seconds: float) -> int:
+    passed = sum(outcome.passed for outcome in outcomes.values())
+    failed = sum(outcome.failed for outcome in outcomes.values())
+    skipped = sum(outcome.skipped for outcome in outcomes.values())
+    remarks = [remark for outcome in outcomes.values() for remark in outcome.remarks]
+    print("\n".join(["", *remarks, f"all stages: {seconds:.0f} s, on engine: {engine}"]))
+    print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

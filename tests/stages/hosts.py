@@ -1,0 +1,49 @@
+# GPL-3.0-or-later (see LICENSE)
+"""The stages that need test hosts: molecule's scenarios, and the demo run from the artefact that users install."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from pathlib import Path
+
+from toolbox import BUILD, CHECKOUT, Outcome, environment, run
+
+ARTEFACTS = BUILD / "artefact"
+INSTALLED = ARTEFACTS / "installed"
+
+
+def scenarios() -> list[str]:
+    return sorted(path.parent.name for path in (CHECKOUT / "molecule").glob("*/molecule.yml"))
+
+
+def molecule(scenario: str, log: Path) -> Outcome:
+    """Each action of the scenario's sequence is a test; those after a failed one did not run and are named."""
+    outcome = Outcome()
+    succeeded = run(["molecule", "test", "--scenario-name", scenario], log)
+    output = re.sub(r"\x1b\[[\d;]*m", "", log.read_text())
+    seen = dict(re.findall(rf"\[{scenario} > (\w+)\] Executed: (\w+)", output))
+    for action in ("syntax", "create", "prepare", "check", "converge", "idempotence", "verify"):
+        if action in seen:
+            outcome.count(f"{scenario}: {action}", seen[action] == "Successful")
+        else:
+            outcome.skip(f"{scenario}: {action}", "did not run: an action before it failed")
+    if not succeeded and not outcome.failed:
+        outcome.count(f"molecule {scenario}", False)
+    return outcome
+
+
+def artefact(log: Path) -> Outcome:
+    """Builds what users install, installs it, and uses it from there."""
+    outcome = Outcome()
+    build = ["ansible-galaxy", "collection", "build", "--force", "--output-path", str(ARTEFACTS)]
+    outcome.count("galaxy build", run(build, log))
+    made = sorted(ARTEFACTS.glob("timescaledb-multinode-*.tar.gz"))
+    # Dependencies come with the ansible package; Galaxy need not be in reach.
+    install = ["ansible-galaxy", "collection", "install", "--force", "--no-deps", "--offline", "--collections-path", str(INSTALLED)]
+    outcome.count("galaxy install", len(made) == 1 and run([*install, str(made[0])], log))
+    use = partial(run, log=log, cwd=ARTEFACTS, env=environment(INSTALLED) | {"TEST_COLLECTIONS": str(INSTALLED)})
+    outcome.count("modules are documented", use(["ansible-doc", "timescaledb.multinode.timescale_data_node"]))
+    outcome.count("the demo from the artefact", use(["python", str(CHECKOUT / "tests" / "demo" / "run.py")]))
+    use(["python", str(CHECKOUT / "tests" / "demo" / "run.py"), "--clean"])
+    return outcome

@@ -1,0 +1,38 @@
+# GPL-3.0-or-later (see LICENSE)
+"""The tests that pytest runs, counted from its own report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+from toolbox import CHECKOUT, Outcome, run
+
+
+def unit(log: Path) -> Outcome:
+    return _pytest(["tests/unit", "tests/engine"], log)
+
+
+def integration(log: Path) -> Outcome:
+    return _pytest(["tests/integration"], log)
+
+
+def _pytest(folders: list[str], log: Path) -> Outcome:
+    outcome = Outcome()
+    for folder in folders:
+        if not any((CHECKOUT / folder).rglob("test_*.py")):
+            outcome.count(f"{folder} holds tests", False)
+            return outcome
+    report = log.with_suffix(".xml")
+    report.unlink(missing_ok=True)
+    succeeded = run(["python", "-m", "pytest", "-ra", f"--junitxml={report}", *folders], log)
+    for case in ElementTree.parse(report).iter("testcase") if report.exists() else ():
+        name = f"{case.get('classname')}.{case.get('name')}"
+        skipped = case.find("skipped")
+        if skipped is not None:
+            outcome.skip(name, skipped.get("message") or "")
+        else:
+            outcome.count(name, case.find("failure") is None and case.find("error") is None)
+    if not succeeded and not outcome.failed:
+        outcome.count(f"pytest {' '.join(folders)}", False)
+    return outcome

@@ -1,0 +1,56 @@
+# GPL-3.0-or-later (see LICENSE)
+from __future__ import annotations
+
+import pytest
+from _build import access_node, endpoint, look, node_parameters
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
+from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import looks_needed, plan_data_nodes
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Secret, Statement
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import wanted_nodes
+
+PASSWORD = "hunter2"
+
+
+def test_secret_has_no_repr():
+    assert PASSWORD not in repr(Secret(PASSWORD))
+    assert PASSWORD not in f"{Statement('x', values=(Secret(PASSWORD),))!r} {[Secret(PASSWORD)]}"
+
+
+def test_statement_without_secrets():
+    statement = Statement("SELECT %s, %s", {"a": "b"}, ("kept", Secret(PASSWORD)))
+    assert statement.without_secrets() == Statement("SELECT %s, %s", {"a": "b"}, ("kept", "********"))
+
+
+def test_nothing_of_the_plan_shows_the_password():
+    wanted = wanted_nodes(node_parameters(node_name="dn1", host="dn1.example", password=PASSWORD))
+    an = access_node()
+    plan = plan_data_nodes(wanted, an, {endpoint("dn1"): look()}, [])
+    requests = looks_needed(wanted, an)
+    assert plan.steps[0].statement.values[-1] == PASSWORD
+    assert requests[0].password == PASSWORD
+    assert PASSWORD not in f"{wanted} {plan} {requests}"
+
+
+class _Raw:
+    """A driver's connection that renders without a server."""
+
+    def cursor(self, **dummy):
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *dummy):
+        return None
+
+    def mogrify(self, query, values):
+        return f"{query} {values}"
+
+
+def test_rendered_statement_has_no_password():
+    assert PASSWORD not in Connection(_Raw(), "an").render(Statement("SELECT %s", values=(Secret(PASSWORD),)))
+
+
+@pytest.mark.parametrize("password", [None, ""])
+def test_no_password_is_none(password):
+    assert wanted_nodes(node_parameters(node_name="dn1", password=password))[0].password is None

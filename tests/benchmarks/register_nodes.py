@@ -7,73 +7,86 @@ Every way is one ansible-playbook run, so that Ansible's own start counts alike.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 
+import toolbox
+from _servers import Server, choose_engine, directory_for_servers, make_base
 from measure import Figure, run, seconds
-from servers import Servers
 
 NODES = 32
 ROUNDS = 5
+DATABASE = "metrics"
+_QUIET = {"log_statement": "none", "log_connections": "off"}
 
 
-def measure(ansible_playbook: str, bindir: Path, work: Path, collections: Path) -> list[Figure]:
-    with Servers(bindir, work / "servers", NODES + 1) as servers:
-        servers.create_database("metrics")
-        bench = _Bench(ansible_playbook, work, collections, servers)
-        register = Figure(
-            f"register {NODES} prepared nodes", "timescale_data_node, one task", "psql with as many add_data_node(), one task", at_most=1.2
-        )
-        idle = Figure(
-            f"{NODES} nodes, nothing to do", "timescale_data_node, one task", "loop of community.postgresql.postgresql_query", at_least=7
-        )
-        for _round in range(ROUNDS):
-            register.theirs_seconds.append(bench.play("psql"))
-            bench.forget_nodes()
-            register.ours_seconds.append(bench.play("module", changed=1))
-            idle.ours_seconds.append(bench.play("module", changed=0))
-            idle.theirs_seconds.append(bench.play("loop"))
-            bench.forget_nodes()
+def measure(folder: Path) -> list[Figure]:
+    """folder: for playbooks and, where the engine is the stand-in, its servers."""
+    with directory_for_servers() as root:
+        base = make_base(choose_engine(folder / "standin"), root)
+        names = ["an", *(f"dn{number}" for number in range(1, NODES + 1))]
+        servers = [Server(name, base.engine, root, _QUIET).copy_of(base).start() for name in names]
+        try:
+            for server in servers:
+                server.create_database(DATABASE)
+            return _compare(_Bench(folder, servers[0], servers[1:]))
+        finally:
+            for server in servers:
+                server.stop()
+
+
+def _compare(bench: _Bench) -> list[Figure]:
+    register = Figure(f"register {NODES} prepared nodes", "timescale_data_node, one task", "psql with as many add_data_node(), one task", at_most=1.2)
+    idle = Figure(f"{NODES} nodes, nothing to do", "timescale_data_node, one task", "loop of community.postgresql.postgresql_query", at_least=7)
+    for _round in range(ROUNDS):
+        register.theirs_seconds.append(bench.play("psql"))
+        bench.forget_nodes()
+        register.ours_seconds.append(bench.play("module", changed=1))
+        idle.ours_seconds.append(bench.play("module", changed=0))
+        bench.forget_nodes()
+    # The loop takes long and differs little.
+    bench.play("module", changed=1)
+    idle.theirs_seconds += [bench.play("loop") for _round in range(2)]
     return [register, idle]
 
 
 class _Bench:
-    def __init__(self, ansible_playbook: str, work: Path, collections: Path, servers: Servers) -> None:
-        self._ansible_playbook = ansible_playbook
-        self._work = work
-        self._servers = servers
-        self._environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections), "ANSIBLE_PIPELINING": "1", "ANSIBLE_NOCOLOR": "1"}
+    def __init__(self, folder: Path, access_node: Server, data_nodes: list[Server]) -> None:
+        self._folder = folder
+        self._access_node = access_node
+        self._data_nodes = data_nodes
         self._write_plays()
 
     def play(self, name: str, changed: int | None = None) -> float:
-        command = [self._ansible_playbook, "-i", "localhost,", "-c", "local", "-e", f"ansible_python_interpreter={sys.executable}", str(self._playbook(name))]
+        """Run one playbook; changed: what it has to count. Returns seconds."""
+        command = ["ansible-playbook", "-i", "localhost,", "-c", "local", "-e", f"ansible_python_interpreter={sys.executable}", str(self._playbook(name))]
         output: list[str] = []
-        taken = seconds(lambda: output.append(run(command, env=self._environment)))
+        taken = seconds(lambda: output.append(run(command, env=toolbox.environment())))
         if changed is not None and f"changed={changed}" not in output[0]:
             raise RuntimeError(f"expected changed={changed}:\n{output[0]}")
-        registered = self._servers.query(0, "SELECT count(*) FROM timescaledb_information.data_nodes", "metrics")
-        if registered != str(NODES):
+        registered = self._access_node.value(DATABASE, "SELECT count(*) FROM timescaledb_information.data_nodes")
+        if registered != NODES:
             raise RuntimeError(f"{registered} of {NODES} data nodes are registered after {name}")
         return taken
 
     def forget_nodes(self) -> None:
         """Back to prepared nodes that belong to no cluster."""
-        self._servers.query(0, "SELECT delete_data_node(node_name) FROM timescaledb_information.data_nodes", "metrics")
-        for number in range(1, NODES + 1):
-            self._servers.query(number, "DELETE FROM _timescaledb_catalog.metadata WHERE key = 'dist_uuid'", "metrics")
+        self._access_node.query(DATABASE, "SELECT delete_data_node(node_name) FROM timescaledb_information.data_nodes")
+        for server in self._data_nodes:
+            server.query(DATABASE, "DELETE FROM _timescaledb_catalog.metadata WHERE key = 'dist_uuid'")
 
     def _playbook(self, name: str) -> Path:
-        return self._work / f"{name}.json"
+        return self._folder / f"{name}.json"
 
     def _write_plays(self) -> None:
-        nodes = [{"node_name": f"dn{number}", "host": "127.0.0.1", "port": self._servers.port(number)} for number in range(1, NODES + 1)]
-        login = {"login_host": "127.0.0.1", "login_port": self._servers.port(0), "login_user": "postgres", "login_db": "metrics"}
-        script = self._work / "register.sql"
+        nodes = [{"node_name": server.name, "host": "127.0.0.1", "port": server.port} for server in self._data_nodes]
+        login = {"login_host": "127.0.0.1", "login_port": self._access_node.port, "login_user": "postgres", "login_db": DATABASE}
+        script = self._folder / "register.sql"
         script.write_text(
             "".join(f"SELECT add_data_node('{node['node_name']}', host => '127.0.0.1', port => {node['port']}, bootstrap => false);\n" for node in nodes)
         )
-        psql = [str(self._servers.bindir / "psql"), "-qX", "-v", "ON_ERROR_STOP=1", "-f", str(script), "-o", "/dev/null", self._servers.url(0, "metrics")]
+        url = f"postgresql://postgres@127.0.0.1:{self._access_node.port}/{DATABASE}"
+        psql = [str(self._access_node.engine.bindir / "psql"), "-qX", "-v", "ON_ERROR_STOP=1", "-f", str(script), "-o", "/dev/null", url]
         call = "add_data_node('{{ item.node_name }}', host => '{{ item.host }}', port => {{ item.port }}, if_not_exists => true, bootstrap => false)"
         tasks = {
             "module": {"timescaledb.multinode.timescale_data_node": {**login, "data_nodes": nodes}},

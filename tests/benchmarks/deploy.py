@@ -1,0 +1,121 @@
+# GPL-3.0-or-later (see LICENSE)
+"""deploy.yml on one access node and four data nodes in containers: the first run against a plain shell script that does the same work,
+and a run with nothing to do against `ansible -m ping` on the same hosts.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import toolbox
+from measure import Figure, run, seconds
+
+ROUNDS = 5
+PROJECT = "timescaledb-multinode-bench"
+ACCESS_NODE, DATA_NODES = "access", [f"data{number}" for number in range(1, 5)]
+NODES = [ACCESS_NODE, *DATA_NODES]
+CONFIG = "/etc/postgresql/15/main"
+HYPERTABLE = {
+    "relation": "conditions",
+    "definition": "time timestamptz NOT NULL, device int NOT NULL, temperature double precision",
+    "time_column_name": "time",
+    "partitioning_column": "device",
+}
+
+
+def measure(folder: Path) -> list[Figure]:
+    """folder: for the inventory and the files that are handed to the script."""
+    bench = _Bench(folder)
+    first = Figure("first deploy, 1 + 4 hosts", "deploy.yml", "shell script, hosts side by side", at_most=1.3)
+    idle = Figure("deploy with nothing to do, 1 + 4 hosts", "deploy.yml", "ansible -m ping", at_most=7)
+    try:
+        bench.fresh_hosts()
+        first.ours_seconds.append(bench.deploy())
+        for _round in range(ROUNDS):
+            idle.theirs_seconds.append(bench.ping())
+            idle.ours_seconds.append(bench.deploy(changed=0))
+        bench.collect_files()
+        for _round in range(2):
+            bench.fresh_hosts()
+            first.theirs_seconds.append(bench.script())
+            bench.fresh_hosts()
+            first.ours_seconds.append(bench.deploy())
+    finally:
+        bench.remove_hosts()
+    return [first, idle]
+
+
+class _Bench:
+    def __init__(self, folder: Path) -> None:
+        self._files = folder / "files"
+        self._inventory = folder / "bench.inventory.yml"
+        self._password = folder / "password"
+        self._version = ""
+        inventory = {
+            "all": {
+                "vars": {
+                    "test_hosts_project": PROJECT,
+                    "timescaledb_database_password_file": str(self._password),
+                    "timescaledb_cluster_hypertables": [HYPERTABLE],
+                    # Five servers share this machine; a quarter of its memory for each would be too much.
+                    "timescaledb_host_settings": {"shared_buffers": "128MB"},
+                }
+            },
+            "timescale_access_node": {"hosts": {ACCESS_NODE: None}},
+            "timescale_data_nodes": {"hosts": dict.fromkeys(DATA_NODES)},
+        }
+        self._inventory.write_text(json.dumps(inventory))
+
+    def fresh_hosts(self) -> None:
+        self.remove_hosts()
+        self._ansible("ansible-playbook", "tests/containers/create.yml")
+
+    def remove_hosts(self) -> None:
+        self._ansible("ansible-playbook", "tests/containers/destroy.yml")
+
+    def deploy(self, changed: int | None = None) -> float:
+        """Seconds of one run; changed: what it has to count for every host."""
+        output: list[str] = []
+        taken = seconds(lambda: output.append(self._ansible("ansible-playbook", "timescaledb.multinode.deploy")))
+        if changed is not None and output[0].count(f"changed={changed} ") != len(NODES):
+            raise RuntimeError(f"expected changed={changed} everywhere:\n{output[0][-2000:]}")
+        self._check()
+        return taken
+
+    def ping(self) -> float:
+        return seconds(lambda: self._ansible("ansible", "all", "-m", "ansible.builtin.ping"))
+
+    def script(self) -> float:
+        script = str(Path(__file__).with_name("deploy.sh"))
+        taken = seconds(lambda: run(["bash", script, PROJECT, str(self._files), self._version, *NODES]))
+        self._check()
+        return taken
+
+    def collect_files(self) -> None:
+        """What the script is to write is what deploy.yml has written."""
+        shutil.rmtree(self._files, ignore_errors=True)
+        self._files.mkdir()
+        for node in NODES:
+            for name, path in (("postgresql.conf", f"{CONFIG}/conf.d/timescaledb-multinode.conf"), ("pg_hba.conf", f"{CONFIG}/pg_hba.conf")):
+                (self._files / f"{name}.{node}").write_text(self._inside(node, "cat", path))
+        (self._files / "passfile").write_text(self._inside(ACCESS_NODE, "cat", "/etc/timescaledb-multinode/passfile"))
+        (self._files / "sources").write_text(self._inside(ACCESS_NODE, "cat", "/etc/apt/sources.list.d/timescaledb-multinode.sources"))
+        shutil.copy(self._password, self._files / "password")
+        self._version = self._inside(ACCESS_NODE, "dpkg-query", "-W", "-f=${Version}", "timescaledb-2-postgresql-15")
+
+    def _check(self) -> None:
+        """Both ways have to end with the same cluster."""
+        query = "SELECT count(*) FROM timescaledb_information.data_nodes UNION ALL SELECT cardinality(data_nodes) FROM timescaledb_information.hypertables"
+        found = self._inside(ACCESS_NODE, "sudo", "-u", "postgres", "psql", "-XAtc", query, "timescaledb").split()
+        if found != [str(len(DATA_NODES))] * 2:
+            raise RuntimeError(f"the cluster is not complete: {found}")
+
+    def _inside(self, node: str, *command: str) -> str:
+        return run(["docker", "exec", f"{PROJECT}-{node}", *command])
+
+    def _ansible(self, program: str, *arguments: str) -> str:
+        inventories = ("tests/containers/inventory.yml", "build/engine.inventory.yml", str(self._inventory))
+        command = [program, *(part for inventory in inventories for part in ("-i", inventory)), *arguments]
+        return run(command, cwd=toolbox.CHECKOUT, env=toolbox.environment())

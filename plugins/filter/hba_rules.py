@@ -6,10 +6,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: hba_rules
-short_description: Rules of pg_hba.conf for the nodes of a cluster
+short_description: Lines of pg_hba.conf for the nodes of a cluster
 version_added: 0.1.0
 description:
-  - Makes the rules that let in these addresses, by SCRAM only.
+  - Makes the lines that let in these addresses, by SCRAM only.
   - Used by the roles of this collection.
 positional: database, role
 options:
@@ -35,7 +35,7 @@ rules: "{{ addresses | timescaledb.multinode.hba_rules('metrics', 'postgres') }}
 
 RETURN = r"""
 _value:
-  description: Rules for community.postgresql.postgresql_pg_hba.
+  description: Lines of pg_hba.conf.
   type: list
 """
 

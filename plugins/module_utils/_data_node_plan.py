@@ -104,6 +104,11 @@ class _Planner:
         if node.password:
             template += ", password => %s"
             values.append(node.password)
+            if not self._access_node.superuser:
+                self.warnings.append(
+                    f"{node.subject}: only a superuser can keep the password out of the access node's log; "
+                    "if the server logs statements, use the file named by timescaledb.passfile instead"
+                )
         reason = "it is not registered" if not admission.bootstrap else "it is not registered; its database or extension has to be made"
         self._call(node, "add", reason, f"{template})", *values)
         self.nodes[node.node_name] = DataNode(node.node_name, endpoint)

@@ -154,10 +154,10 @@ class _Planner:
                 self._refuse(f"its time column is of type {column_type}, which has no default interval", "give chunk_time_interval as an integer")
         elif self._interval < 1:
             self._refuse(f'chunk_time_interval "{text}" is not positive', "choose a longer one")
-        elif column_type is not None and self._interval > _interval.maximum(column_type):
-            self._refuse(f'chunk_time_interval "{text}" is out of range for a time column of type {column_type}', "choose a shorter one")
         elif column_type is not None and _interval.is_integer(column_type) and not str(text).strip().isdigit():
             self._refuse(f'chunk_time_interval "{text}" is not an integer, and the time column is of type {column_type}', "give an integer")
+        elif column_type is not None and self._interval > _interval.maximum(column_type):
+            self._refuse(f'chunk_time_interval "{text}" is out of range for a time column of type {column_type}', "choose a shorter one")
         elif column_type == "date" and self._interval % 86_400_000_000:
             self._refuse(f'chunk_time_interval "{text}" is not a whole number of days, and the time column is a date', "give whole days")
 

@@ -59,8 +59,9 @@ SELECT (SELECT value FROM _timescaledb_catalog.metadata WHERE key = 'uuid') AS u
 class NodeLook:
     """What was seen at a data node's endpoint. Only unreachable and reason are set where nobody answered.
 
-    preloaded is None where the role may not see shared_preload_libraries, license where nobody set it. maintenance_database is another database of that
-    server that lets us in, looked for only where one is needed: to create or drop the node's database.
+    preloaded is None where the role may not see shared_preload_libraries, license where nobody set it.
+    maintenance_database is another database of that server that lets us in, looked for only where one is needed: to create or drop
+    the node's database.
     """
 
     unreachable: bool = False

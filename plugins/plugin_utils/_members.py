@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any
@@ -46,26 +45,17 @@ def _sources(host: Mapping[str, Any]) -> list[str]:
     return [address for address in found if address]
 
 
-def hba_rules(addresses: list[str], database: str, role: str) -> list[dict[str, str]]:
-    """Rules for community.postgresql.postgresql_pg_hba that let in these addresses, by SCRAM only."""
+def hba_rules(addresses: list[str], database: str, role: str) -> list[str]:
+    """Lines of pg_hba.conf that let in these addresses, by SCRAM only."""
     parsed = (ip_address(address) for address in addresses)
-    return [
-        dict(contype="host", databases=_quoted(database), users=_quoted(role), address=f"{address}/{address.max_prefixlen}", method="scram-sha-256")
-        for address in parsed
-    ]
+    return [f"host {_quoted(database)} {_quoted(role)} {address}/{address.max_prefixlen} scram-sha-256" for address in parsed]
 
 
 def _quoted(name: str) -> str:
-    """As pg_hba.conf wants a name.
-
-    postgresql_pg_hba 4.2.0 takes a value that begins with a quote apart into its characters, so the first one stays outside; that is
-    the same name to PostgreSQL. The preflight refuses the few names for which this will not do.
-    """
-    if re.fullmatch(r"[\w.$-]+", name):
-        return name
-    return name[0] + '"' + name[1:].replace('"', '""') + '"'
+    """As pg_hba.conf wants a name: in quotes no character and no keyword is special."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def fits_into_hba(name: str) -> bool:
-    """Whether _quoted() can write the name so that PostgreSQL takes it for nothing else."""
-    return name not in ("all", "sameuser", "samerole", "samegroup", "replication") and name[0] not in '"+@/ \t#' and "," not in name
+    """Whether pg_hba.conf can hold the name: it is read line by line, and a backslash at the end joins two of them."""
+    return name.isprintable() and not name.endswith("\\")

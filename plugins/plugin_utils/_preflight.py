@@ -110,7 +110,7 @@ def _database(host: dict[str, Any]) -> Found:
     probe, subject = host["probe"], f"database {host['database']}"
     found: Found = []
     if not fits_into_hba(host["database"]):
-        found.append((subject, "its name means something else in pg_hba.conf", "choose another one"))
+        found.append((subject, "pg_hba.conf cannot hold its name", "choose one without line breaks and other characters that are not printable"))
     wanted = {"encoding": host["encoding"], "collation": host["locale"], "ctype": host["locale"]}
     for what, value in wanted.items():
         if probe[what] and _plain(probe[what]) != _plain(value):
@@ -124,9 +124,9 @@ def _database(host: dict[str, Any]) -> Found:
 
 def _overrides(host: dict[str, Any]) -> Found:
     found: Found = []
-    for name, value in host["overrides"].items():
-        text = as_text(value).strip().lower()
-        subject = f"timescaledb_host_settings.{name}"
+    for given, value in host["overrides"].items():
+        name, text = given.lower(), as_text(value).strip().lower()
+        subject = f"timescaledb_host_settings.{given}"
         if name == "max_prepared_transactions" and text == "0":
             found.append((subject, "it is 0, so that every distributed write would fail", "set it to at least max_connections, or leave it out"))
         elif name == "password_encryption" and text != "scram-sha-256":

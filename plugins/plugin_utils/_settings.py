@@ -39,7 +39,7 @@ class Host:
     cpus: int
     postgresql_version: int
     port: int
-    listen_addresses: str
+    listen_addresses: str | list[str]
     passfile: str
     data_nodes: int = 1
     overrides: dict[str, Any] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Host:
 def server_settings(host: Host) -> list[dict[str, str]]:
     """The settings in the order of the file, each with name, value (as text, not quoted) and why."""
     settings: dict[str, tuple[str, str]] = {}
-    for group in (_connection(host), _multinode(host), _memory(host), _parallelism(host), _wal(), _miscellaneous(host)):
+    for group in (_connection(host), _multinode(host), _memory(host), _parallelism(host), _wal(host), _miscellaneous(host)):
         settings.update(group)
     for name, value in host.overrides.items():
         if name == "shared_preload_libraries":
@@ -73,14 +73,13 @@ def as_text(value: Any) -> str:
 
 
 def size(number: float) -> str:
-    """Bytes in the largest unit that loses nothing worth keeping, as timescaledb-tune prints it."""
-    number = int(number)
-    for unit, factor in (("GB", GIB), ("MB", MIB)):
-        if number >= factor and number % factor == 0:
-            return f"{number // factor}{unit}"
-    if number > 10 * MIB:
-        return f"{number // MIB}MB"
-    return f"{max(number // KIB, 1)}kB"
+    """Bytes as timescaledb-tune prints them: in the largest unit, or the next smaller one where that would cut a fraction off."""
+    units = (("GB", GIB), ("MB", MIB), ("kB", KIB))
+    for (unit, factor), (smaller, smaller_factor) in zip(units, units[1:]):
+        if number >= factor:
+            whole = number / factor - int(number / factor) <= 0.001
+            return f"{int(number / factor)}{unit}" if whole else f"{int(number / smaller_factor)}{smaller}"
+    return f"{max(round(number / KIB), 1)}kB"
 
 
 def max_connections(host: Host) -> int:
@@ -97,7 +96,7 @@ def max_connections(host: Host) -> int:
 
 def _connection(host: Host) -> dict[str, tuple[str, str]]:
     return {
-        "listen_addresses": (host.listen_addresses, "reachable for the cluster's nodes; pg_hba.conf says for whom"),
+        "listen_addresses": (as_text(host.listen_addresses), "reachable for the cluster's nodes; pg_hba.conf says for whom"),
         "port": (str(host.port), "given by the inventory"),
         "max_connections": (str(max_connections(host)), "by memory"),
         "password_encryption": ("scram-sha-256", "the nodes log in to each other by SCRAM only"),
@@ -115,7 +114,6 @@ def _multinode(host: Host) -> dict[str, tuple[str, str]]:
     }
     if host.is_access_node:
         settings["enable_partitionwise_aggregate"] = ("on", "aggregates are computed on the data nodes instead of sending all rows here")
-        settings["jit"] = ("off", "compiling the access node's plans takes longer than it saves")
         return settings
     workers = max(4, min(host.cpus, 16))
     settings |= {
@@ -154,9 +152,10 @@ def _parallelism(host: Host) -> dict[str, tuple[str, str]]:
     }
 
 
-def _wal() -> dict[str, tuple[str, str]]:
+def _wal(host: Host) -> dict[str, tuple[str, str]]:
+    buffers = 16 * MIB if host.memory >= 2 * GIB else host.memory / GIB * 7864 * KIB
     return {
-        "wal_buffers": ("16MB", "one WAL segment"),
+        "wal_buffers": (size(buffers), "one WAL segment, less on small hosts"),
         "min_wal_size": ("512MB", "half of max_wal_size"),
         "max_wal_size": ("1GB", "timescaledb-tune's value where the size of the WAL's disk is not known"),
     }
@@ -166,6 +165,7 @@ def _miscellaneous(host: Host) -> dict[str, tuple[str, str]]:
     locks = next((number for limit, number in ((32, 1024), (16, 512), (8, 256)) if host.memory >= limit * GIB), 128)
     settings = {
         "default_statistics_target": ("100", "timescaledb-tune's value"),
+        "jit": ("off", "compiling the plans of queries over many chunks takes longer than it saves"),
         "random_page_cost": ("1.1", "for solid-state disks"),
         "checkpoint_completion_target": ("0.9", "spreads the writes of a checkpoint"),
         "max_locks_per_transaction": (str(locks), "a query locks every chunk it touches"),

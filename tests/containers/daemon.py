@@ -23,10 +23,10 @@ def answers() -> bool:
 
 
 def ensure() -> bool:
-    if answers():
-        return True
     if os.environ.get("TEST_WITHOUT_CONTAINERS"):
         return False
+    if answers():
+        return True
     if shutil.which("dockerd") is None and not machine.install("docker.io"):
         return False
     # An installed daemon may just be on its way up; one without an init system has to be started here.

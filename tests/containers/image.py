@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,19 +25,32 @@ IMAGE = f"{NAME}:latest"
 
 def ensure() -> str:
     base = os.environ.get("TEST_BASE_IMAGE", "")
-    recipe = (HERE / "Dockerfile").read_text() + (HERE / "security.sources").read_text() + base
+    # An image made elsewhere names the security suite itself; debootstrap leaves it out.
+    security = "" if base else _security_source()
+    recipe = (HERE / "Dockerfile").read_text() + base + security
     tag = f"{NAME}:{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
     if not _exists(tag):
-        _build(base or _bootstrap(), tag)
+        _build(base or _bootstrap(), security, tag)
     _docker("tag", tag, IMAGE)
     return IMAGE
 
 
-def _build(base: str, tag: str) -> None:
+def _security_source() -> str:
+    """The line of sources.list for the security suite, from where this machine itself has it; empty where it has none."""
+    if shutil.which("apt-get") is None:
+        return ""
+    source = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(REPO_URI) $(RELEASE) $(COMPONENT)"
+    command = ["apt-get", "indextargets", "--format", source, "Created-By: Packages", f"Release: {SUITE}-security", "Component: main"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+    return found[0] if found else ""
+
+
+def _build(base: str, security: str, tag: str) -> None:
     print(f"building the image of the test hosts on {base}", flush=True)
     # Neither needs the newer builder, which is a package of its own.
     environment = {**os.environ, "DOCKER_BUILDKIT": "0"}
-    command = ["docker", "build", "--quiet", "--build-arg", f"base={base}", "--tag", tag, str(HERE)]
+    arguments = ["--build-arg", f"base={base}", "--build-arg", f"security={security}"]
+    command = ["docker", "build", "--quiet", *arguments, "--tag", tag, str(HERE)]
     subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=True)
 
 

@@ -1,8 +1,12 @@
 # GPL-3.0-or-later (see LICENSE)
-"""The two kinds of hosts that the demo's cluster can be on: containers, and PostgreSQL clusters on this machine."""
+"""The two kinds of hosts that the demo's cluster can be on: containers, and PostgreSQL clusters on this machine.
+
+DEMO_NAME and DEMO_PORT keep demos apart that stand side by side; TEST_WITHOUT_CONTAINERS has this machine taken.
+"""
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 from pathlib import Path
@@ -16,7 +20,10 @@ HERE = Path(__file__).resolve().parent
 CONTAINERS = toolbox.CHECKOUT / "tests" / "containers"
 ENGINE = toolbox.BUILD / "engine.inventory.yml"
 DATABASE = "timescaledb"
-LOCAL_PORTS = {"access": 54320, "data1": 54321, "data2": 54322}
+NAME = os.environ.get("DEMO_NAME") or "demo"
+# As the inventories have them.
+HOSTS = ("access", "data1", "data2")
+FIRST_PORT = int(os.environ.get("DEMO_PORT") or 54320)
 
 
 def playbook(name: str, inventories: list[Path], log: Path) -> bool:
@@ -36,7 +43,7 @@ class Containers:
         return playbook(str(CONTAINERS / "destroy.yml"), [CONTAINERS / "inventory.yml", HERE / "inventory.yml"], log)
 
     def psql(self, host: str) -> list[str]:
-        container = f"timescaledb-multinode-demo-{host}"
+        container = f"timescaledb-multinode-{NAME}-{host}"
         return ["docker", "exec", "--interactive", "--user", "postgres", container, "psql", DATABASE]
 
 
@@ -54,15 +61,16 @@ class Local:
         removed = True
         for line in known.splitlines():
             version, name = line.split()[:2]
-            if name in {f"tsdemo-{host}" for host in LOCAL_PORTS}:
+            if name in {f"ts{NAME}_{host}" for host in HOSTS}:
                 removed &= toolbox.run([*machine.ROOT, "pg_dropcluster", "--stop", version, name], log)
                 folder = f"/etc/timescaledb-multinode/{name}"
                 removed &= toolbox.run([*machine.ROOT, "rm", "--recursive", "--force", folder], log)
+                toolbox.run([*machine.ROOT, "rmdir", "--ignore-fail-on-non-empty", str(Path(folder).parent)], log)
         return removed
 
     def psql(self, host: str) -> list[str]:
         become = ["runuser", "--user", "postgres", "--"] if not machine.ROOT else ["sudo", "--user", "postgres"]
-        return [*become, "psql", f"--port={LOCAL_PORTS[host]}", DATABASE]
+        return [*become, "psql", f"--port={FIRST_PORT + HOSTS.index(host)}", DATABASE]
 
 
 def choose() -> Containers | Local:

@@ -18,8 +18,8 @@ import prepare
 import toolbox
 from machines import query
 
-LOG = toolbox.BUILD / "demo.log"
-RESULT = toolbox.BUILD / "demo.json"
+LOG = toolbox.BUILD / f"{machines.NAME}.log"
+RESULT = toolbox.BUILD / f"{machines.NAME}.json"
 ACCESS_NODE = "access"
 DATA_NODES = ("data1", "data2")
 ROWS = """
@@ -74,7 +74,7 @@ def main() -> int:
 def deploy(hosts: machines.Containers | machines.Local, turn: str) -> int | None:
     """How many tasks changed something, summed over the hosts; None where the run failed."""
     begin = time.monotonic()
-    log = LOG.with_name(f"demo-deploy-{turn}.log")
+    log = LOG.with_name(f"{machines.NAME}-deploy-{turn}.log")
     log.unlink(missing_ok=True)
     succeeded = machines.playbook("timescaledb.multinode.deploy", list(hosts.inventories), log)
     recap = log.read_text().rpartition("PLAY RECAP")[2]
@@ -118,7 +118,7 @@ def clean() -> int:
     toolbox.BUILD.mkdir(exist_ok=True)
     kinds = [machines.Local(), *([machines.Containers()] if daemon.answers() else [])]
     removed = [kind.remove(LOG) for kind in kinds]
-    for path in toolbox.BUILD.glob("demo*"):
+    for path in toolbox.BUILD.glob(f"{machines.NAME}[.-]*"):
         path.unlink()
     return 0 if all(removed) else 1
 

@@ -40,7 +40,7 @@ def run_module(name: str, arguments: dict[str, Any], check: bool = False, diff: 
 def _run_in_child(name: str, arguments: dict[str, Any], writer: int, environment: dict[str, str]) -> None:
     os.dup2(writer, 1)
     os.dup2(writer, 2)
-    sys.stdout = sys.stderr = open(1, "w", buffering=1, closefd=False)
+    sys.stdout = sys.stderr = os.fdopen(1, "w", buffering=1, closefd=False)
     os.environ.update(environment)
     basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
     basic._ANSIBLE_PROFILE = "legacy"  # ansible-core 2.19 and newer

@@ -28,6 +28,8 @@ TEMPLATE, READY = "prepared", "ready"
 
 SETTINGS = {
     "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
     "shared_buffers": "16MB",
     "max_connections": 60,
     "max_worker_processes": 40,
@@ -56,13 +58,16 @@ class Engine:
 
 
 def choose_engine(root: Path) -> Engine:
-    """The engine that tests/engine chooses; root: where the stand-in's servers are installed if it is the stand-in."""
+    """The engine that tests/engine chooses; root: where the stand-in's servers are installed if it is the stand-in.
+
+    The vendor's packages are for test hosts and not installed on this machine, so that its own servers have the stand-in then.
+    """
     found = json.loads(subprocess.run([sys.executable, TESTS / "engine" / "engine.py"], check=True, capture_output=True, text=True).stdout)
-    bindir = Path("/usr/lib/postgresql/15/bin")
-    if found["engine"] == "stand-in":
-        install = [sys.executable, TESTS / "standin" / "install.py", "--root", root]
-        bindir = Path(subprocess.run(install, check=True, capture_output=True, text=True).stdout.strip())
-    return Engine(found["engine"], found["description"], bindir)
+    if found["engine"] == "real-host":
+        return Engine("real-host", found["description"], Path("/usr/lib/postgresql/15/bin"))
+    install = [sys.executable, TESTS / "standin" / "install.py", "--root", root]
+    bindir = subprocess.run(install, check=True, capture_output=True, text=True).stdout.strip()
+    return Engine("stand-in", "STAND-IN for TimescaleDB: a test double over postgres_fdw, not the real TimescaleDB", Path(bindir))
 
 
 def free_port() -> int:

@@ -76,8 +76,8 @@ def servers(engine: Engine):
     with directory_for_servers() as root:
         servers = Servers(engine, root)
         yield servers
-        for server in servers.running():
-            server.stop()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(Server.stop, servers.running()))
 
 
 _numbers = count(1)

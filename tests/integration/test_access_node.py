@@ -50,6 +50,4 @@ def test_unknown_session_role(cluster, module, options):
 @both_modules
 @pytest.mark.parametrize("release", ["1.7.5", "2.14.2"])
 def test_release_without_multinode(cluster, fabricated, module, options, release):
-    cluster.refuse(
-        module, f"TimescaleDB {release} has no multi-node: it exists in 2.0 to 2.13 only", login_port=fabricated.port, login_db=release, **options
-    )
+    cluster.refuse(module, f"TimescaleDB {release} has no multi-node: it exists in 2.0 to 2.13 only", login_port=fabricated.port, login_db=release, **options)

@@ -19,7 +19,9 @@ COMMAND = Path(sys.executable).parent / "ansible-playbook"
 @pytest.fixture
 def play(cluster, tmp_path):
     """Runs tasks on this machine, the login given once as defaults of the action group; returns what was printed."""
-    collections = [Path(importlib.import_module(f"ansible_collections.{name}").__path__[0]).parents[2] for name in ("timescaledb.multinode", "community.postgresql")]
+    collections = [
+        Path(importlib.import_module(f"ansible_collections.{name}").__path__[0]).parents[2] for name in ("timescaledb.multinode", "community.postgresql")
+    ]
 
     def run(tasks: list[dict], *arguments: str, fails: bool = False, **login: str) -> str:
         play = dict(hosts="localhost", gather_facts=False, tasks=tasks)

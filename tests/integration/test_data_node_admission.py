@@ -23,7 +23,7 @@ def test_own_database_with_data_nodes(nodes):
 
 def test_one_endpoint_with_two_names(cluster):
     wanted = [cluster.place("dn1"), cluster.place("dn1", node_name="twin")]
-    cluster.refuse(DATA_NODE, "data node \"twin\"", "is already that of data node \"dn1\"", data_nodes=wanted)
+    cluster.refuse(DATA_NODE, 'data node "twin"', 'is already that of data node "dn1"', data_nodes=wanted)
 
 
 def test_one_database_behind_two_hosts(nodes):

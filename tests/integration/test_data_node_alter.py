@@ -19,6 +19,18 @@ def test_nothing_to_do_does_not_look_at_the_nodes(nodes):
     assert all("metadata WHERE key = 'dist_uuid'" in statement for statement in reads_of_this_test)
 
 
+def test_statements_do_not_grow_with_nodes(nodes):
+    """Counted in the access node's log, in a run with nothing to do."""
+    nodes.register("dn4", "dn5")
+
+    def statements(*names: str) -> int:
+        offset = nodes.an.log_size()
+        assert nodes.succeed(DATA_NODE, data_nodes=[nodes.place(name) for name in names])["changed"] is False
+        return len(nodes.an.statements_since(offset, nodes.database))
+
+    assert 0 < statements("dn1", "dn2", "dn3", "dn4", "dn5") == statements("dn1") <= 4
+
+
 def test_host(nodes):
     result = nodes.converge(DATA_NODE, **nodes.place("dn1", host="localhost"))
     assert result["steps"][0]["reason"] == "host is 127.0.0.1, wanted localhost"

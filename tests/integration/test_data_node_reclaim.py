@@ -80,7 +80,9 @@ def test_database_with_tables(holding):
 
 @pytest.mark.parametrize("reclaim", ["none", "membership", "database"])
 def test_access_node_of_another_cluster_is_never_touched(foreign, reclaim):
-    foreign.refuse(DATA_NODE, "itself an access node with data nodes", node_name="x", host="127.0.0.1", port=foreign.an.port, database="elsewhere", reclaim=reclaim)
+    foreign.refuse(
+        DATA_NODE, "itself an access node with data nodes", node_name="x", host="127.0.0.1", port=foreign.an.port, database="elsewhere", reclaim=reclaim
+    )
 
 
 @pytest.mark.parametrize("reclaim", ["membership", "database"])

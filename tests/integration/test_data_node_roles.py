@@ -17,7 +17,8 @@ def test_password_is_used_and_shown_nowhere(cluster):
     assert "password => '********'" in result["steps"][0]["sql"]
     assert PASSWORD not in json.dumps(result)
     logs = "".join(server.log_since(offset) for server, offset in zip(servers, offsets))
-    assert "add_data_node" not in logs and "connection authorized" in logs
+    assert "connection authorized" in logs
+    assert not [line for line in logs.splitlines() if "LOG:  statement:" in line and "add_data_node" in line]
     assert PASSWORD not in logs
 
 
@@ -56,7 +57,9 @@ def test_reclaim_with_password(cluster):
 
 
 def test_role_without_grants(cluster):
-    cluster.refuse(DATA_NODE, "the role may not add data nodes", "GRANT USAGE ON FOREIGN DATA WRAPPER timescaledb_fdw", **cluster.place("dn1", login_user="app"))
+    cluster.refuse(
+        DATA_NODE, "the role may not add data nodes", "GRANT USAGE ON FOREIGN DATA WRAPPER timescaledb_fdw", **cluster.place("dn1", login_user="app")
+    )
 
 
 def test_role_that_does_not_own_the_node(nodes):

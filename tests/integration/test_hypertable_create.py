@@ -117,17 +117,20 @@ def test_odd_names_of_data_nodes(cluster):
     cluster.converge(HYPERTABLE, data_nodes=['Dn "1"'], **CONDITIONS)
 
 
-@pytest.mark.parametrize("time_type, interval, shown", [
-    ("timestamptz", "1 month", "30 days"),
-    ("timestamptz", "1 year 2 months 3 days 04:05:06", "423 days 04:05:06"),
-    ("timestamp", "1 day", "1 day"),
-    ("timestamptz", "86400000000", "1 day"),
-    ("timestamptz", "36 hours", "1 day 12:00:00"),
-    ("date", "2 weeks", "14 days"),
-    ("bigint", "1000000", "1000000"),
-    ("int", "10", "10"),
-    ("smallint", " 10 ", "10"),
-])
+@pytest.mark.parametrize(
+    "time_type, interval, shown",
+    [
+        ("timestamptz", "1 month", "30 days"),
+        ("timestamptz", "1 year 2 months 3 days 04:05:06", "423 days 04:05:06"),
+        ("timestamp", "1 day", "1 day"),
+        ("timestamptz", "86400000000", "1 day"),
+        ("timestamptz", "36 hours", "1 day 12:00:00"),
+        ("date", "2 weeks", "14 days"),
+        ("bigint", "1000000", "1000000"),
+        ("int", "10", "10"),
+        ("smallint", " 10 ", "10"),
+    ],
+)
 def test_chunk_time_interval(nodes, time_type, interval, shown):
     nodes.query(f"CREATE TABLE conditions (time {time_type} NOT NULL, device int NOT NULL)")
     assert nodes.converge(HYPERTABLE, chunk_time_interval=interval, **CONDITIONS)["after"][0]["chunk_time_interval"] == shown
@@ -139,21 +142,24 @@ def test_chunk_time_interval_with_a_definition(nodes, time_type, interval, shown
     assert nodes.converge(HYPERTABLE, definition=definition, chunk_time_interval=interval, **CONDITIONS)["after"][0]["chunk_time_interval"] == shown
 
 
-@pytest.mark.parametrize("time_type, interval, cause", [
-    ("timestamptz", "often", 'invalid input syntax for type interval: "often"'),
-    ("timestamptz", "0", "is not positive"),
-    ("timestamptz", "0 days", "is not positive"),
-    ("timestamptz", "-1 day", "is not positive"),
-    ("bigint", "0", "is not positive"),
-    ("bigint", "1 day", "is not an integer"),
-    ("bigint", None, "which has no default interval"),
-    ("int", "99999999999", "is out of range"),
-    ("smallint", "40000", "is out of range"),
-    ("date", "36 hours", "is not a whole number of days"),
-    ("date", "1000", "is not a whole number of days"),
-    ("timestamptz", "99999999999999999999", "out of range"),
-    ("timestamptz", "300000 years", "out of range"),
-])
+@pytest.mark.parametrize(
+    "time_type, interval, cause",
+    [
+        ("timestamptz", "often", 'invalid input syntax for type interval: "often"'),
+        ("timestamptz", "0", "is not positive"),
+        ("timestamptz", "0 days", "is not positive"),
+        ("timestamptz", "-1 day", "is not positive"),
+        ("bigint", "0", "is not positive"),
+        ("bigint", "1 day", "is not an integer"),
+        ("bigint", None, "which has no default interval"),
+        ("int", "99999999999", "is out of range"),
+        ("smallint", "40000", "is out of range"),
+        ("date", "36 hours", "is not a whole number of days"),
+        ("date", "1000", "is not a whole number of days"),
+        ("timestamptz", "99999999999999999999", "out of range"),
+        ("timestamptz", "300000 years", "out of range"),
+    ],
+)
 def test_chunk_time_interval_that_is_refused(nodes, time_type, interval, cause):
     nodes.query(f"CREATE TABLE conditions (time {time_type} NOT NULL, device int NOT NULL)")
     options = {} if interval is None else {"chunk_time_interval": interval}

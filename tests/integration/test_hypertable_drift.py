@@ -172,7 +172,7 @@ def test_dropped_default_indexes_are_made_again(conditions):
     result = conditions.converge(HYPERTABLE, **CONDITIONS)
     assert actions(result) == ["create index", "create index"]
     definitions = conditions.query("SELECT indexdef FROM pg_indexes WHERE tablename = 'conditions' ORDER BY 1")
-    assert [text.partition(" USING ")[2] for (text,) in definitions] == ["btree (device, \"time\" DESC)", 'btree ("time" DESC)']
+    assert [text.partition(" USING ")[2] for (text,) in definitions] == ['btree (device, "time" DESC)', 'btree ("time" DESC)']
     assert conditions.dn("dn1").value(conditions.database, "SELECT count(*) FROM pg_indexes WHERE tablename = 'conditions'") == 2
 
 
@@ -201,9 +201,11 @@ def test_no_space_dimension_is_warned_about(nodes):
     assert nodes.unchanged(HYPERTABLE, **plain)["warnings"] == [warning]
 
 
-def test_no_space_dimension_on_one_node_is_fine(nodes):
+def test_no_space_dimension_on_one_node_is_left_to_the_servers_own_warning(nodes):
     nodes.query("CREATE TABLE conditions (time timestamptz NOT NULL)")
-    assert nodes.converge(HYPERTABLE, relation="conditions", time_column_name="time", data_nodes=["dn1"])["warnings"] == []
+    assert nodes.converge(HYPERTABLE, relation="conditions", time_column_name="time", data_nodes=["dn1"])["warnings"] == [
+        "only one data node was assigned to the hypertable"
+    ]
 
 
 def test_fewer_partitions_than_nodes_are_warned_about(nodes):
@@ -215,6 +217,7 @@ def test_fewer_partitions_than_nodes_are_warned_about(nodes):
 
 def test_statements_do_not_grow_with_tables_and_nodes(nodes):
     """Counted in the access node's log, in a run with nothing to do."""
+
     def statements(tables: list[dict]) -> int:
         offset = nodes.an.log_size()
         assert nodes.succeed(HYPERTABLE, hypertables=tables)["changed"] is False

@@ -11,24 +11,32 @@ CONDITIONS = dict(relation="conditions", time_column_name="time", partitioning_c
 ORDINARY = "it is not an ordinary, permanent table"
 
 
-@pytest.mark.parametrize("create, cause", [
-    ("CREATE TABLE conditions ({columns}) PARTITION BY RANGE (time)", ORDINARY),
-    ("CREATE UNLOGGED TABLE conditions ({columns})", ORDINARY),
-    ("CREATE VIEW conditions AS SELECT now() AS time, 1 AS device", ORDINARY),
-    ("CREATE MATERIALIZED VIEW conditions AS SELECT now() AS time, 1 AS device", ORDINARY),
-    ("CREATE SEQUENCE conditions", ORDINARY),
-    ("CREATE TABLE conditions ({columns}); INSERT INTO conditions VALUES (now(), 1)", "only an empty table can be distributed"),
-    ("CREATE TABLE conditions (device int)", 'the table has no column "time"'),
-    ("CREATE TABLE conditions (time timestamptz NOT NULL)", 'the table has no column "device"'),
-    ("CREATE TABLE conditions (time text NOT NULL, device int)", 'its time column "time" is of type text'),
-    ("CREATE TABLE parent ({columns}); CREATE TABLE conditions () INHERITS (parent)", "it inherits from another table"),
-    ("CREATE TABLE conditions ({columns}, PRIMARY KEY (device))", "its unique index on (device) lacks time"),
-    ("CREATE TABLE conditions ({columns}); SELECT create_hypertable('conditions', 'time')", "it is a hypertable, but not a distributed one"),
-    ("SELECT 1", "the table does not exist"),
-])
+@pytest.mark.parametrize(
+    "create, cause",
+    [
+        ("CREATE TABLE conditions ({columns}) PARTITION BY RANGE (time)", ORDINARY),
+        ("CREATE UNLOGGED TABLE conditions ({columns})", ORDINARY),
+        ("CREATE VIEW conditions AS SELECT now() AS time, 1 AS device", ORDINARY),
+        ("CREATE MATERIALIZED VIEW conditions AS SELECT now() AS time, 1 AS device", ORDINARY),
+        ("CREATE SEQUENCE conditions", ORDINARY),
+        ("CREATE TABLE conditions ({columns}); INSERT INTO conditions VALUES (now(), 1)", "only an empty table can be distributed"),
+        ("CREATE TABLE conditions (device int)", 'the table has no column "time"'),
+        ("CREATE TABLE conditions (time timestamptz NOT NULL)", 'the table has no column "device"'),
+        ("CREATE TABLE conditions (time text NOT NULL, device int)", 'its time column "time" is of type text'),
+        ("CREATE TABLE parent ({columns}); CREATE TABLE conditions () INHERITS (parent)", "it inherits from another table"),
+        ("CREATE TABLE conditions ({columns}, PRIMARY KEY (device))", "its unique index on (device) lacks time"),
+        ("SELECT 1", "the table does not exist"),
+    ],
+)
 def test_table_that_cannot_be_distributed(nodes, create, cause):
     nodes.query(create.format(columns=COLUMNS))
     nodes.refuse(HYPERTABLE, 'distributed hypertable "public"."conditions"', cause, **CONDITIONS)
+
+
+@pytest.mark.real_engine("create_hypertable()")
+def test_hypertable_that_is_not_distributed(nodes):
+    nodes.query(f"CREATE TABLE conditions ({COLUMNS}); SELECT create_hypertable('conditions', 'time')")
+    nodes.refuse(HYPERTABLE, "it is a hypertable, but not a distributed one", **CONDITIONS)
 
 
 def test_migrate_data_is_refused_with_its_own_reason(nodes):
@@ -82,17 +90,20 @@ def test_unavailable_data_node(nodes):
     nodes.refuse(HYPERTABLE, 'data node "dn2" is marked unavailable', definition=COLUMNS, data_nodes=["dn1", "dn2"], **CONDITIONS)
 
 
-@pytest.mark.parametrize("options, cause", [
-    (dict(replication_factor=4), "replication_factor 4 needs as many data nodes, and there are 3"),
-    (dict(replication_factor=2, data_nodes=["dn1"]), "replication_factor 2 needs as many data nodes, and there are 1"),
-    (dict(replication_factor=0), "replication_factor is 0"),
-    (dict(number_partitions=0), "choose a number between 1 and 32767"),
-    (dict(number_partitions=32768), "choose a number between 1 and 32767"),
-    (dict(data_nodes=[]), "data_nodes is empty"),
-    (dict(data_nodes=["dn1", "dn1"]), "names a node twice"),
-    (dict(relation="t" * 64), "is not 1 to 63 bytes long"),
-    (dict(partitioning_column="time"), "is both time column and partitioning column"),
-])
+@pytest.mark.parametrize(
+    "options, cause",
+    [
+        (dict(replication_factor=4), "replication_factor 4 needs as many data nodes, and there are 3"),
+        (dict(replication_factor=2, data_nodes=["dn1"]), "replication_factor 2 needs as many data nodes, and there are 1"),
+        (dict(replication_factor=0), "replication_factor is 0"),
+        (dict(number_partitions=0), "choose a number between 1 and 32767"),
+        (dict(number_partitions=32768), "choose a number between 1 and 32767"),
+        (dict(data_nodes=[]), "data_nodes is empty"),
+        (dict(data_nodes=["dn1", "dn1"]), "names a node twice"),
+        (dict(relation="t" * 64), "is not 1 to 63 bytes long"),
+        (dict(partitioning_column="time"), "is both time column and partitioning column"),
+    ],
+)
 @pytest.mark.parametrize("there", [False, True], ids=["new", "there"])
 def test_option_that_cannot_be(nodes, there, options, cause):
     if there:

@@ -11,6 +11,8 @@ from toolbox import BUILD, CHECKOUT, Outcome, environment, run
 
 ARTEFACTS = BUILD / "artefact"
 INSTALLED = ARTEFACTS / "installed"
+# Named, because molecule looks for it in the root of a git repository only.
+CONFIGURATION = ("--base-config", str(CHECKOUT / ".config" / "molecule" / "config.yml"))
 
 
 def scenarios() -> list[str]:
@@ -20,7 +22,7 @@ def scenarios() -> list[str]:
 def molecule(scenario: str, log: Path) -> Outcome:
     """Each action of the scenario's sequence is a test; those after a failed one did not run and are named."""
     outcome = Outcome()
-    succeeded = run(["molecule", "test", "--scenario-name", scenario], log)
+    succeeded = run(["molecule", *CONFIGURATION, "test", "--scenario-name", scenario], log)
     output = re.sub(r"\x1b\[[\d;]*m", "", log.read_text())
     seen = dict(re.findall(rf"\[{scenario} > (\w+)\] Executed: (\w+)", output))
     for action in ("syntax", "create", "prepare", "check", "converge", "idempotence", "verify"):
@@ -42,7 +44,9 @@ def artefact(log: Path) -> Outcome:
     # Dependencies come with the ansible package; Galaxy need not be in reach.
     install = ["ansible-galaxy", "collection", "install", "--force", "--no-deps", "--offline", "--collections-path", str(INSTALLED)]
     outcome.count("galaxy install", len(made) == 1 and run([*install, str(made[0])], log))
-    use = partial(run, log=log, cwd=ARTEFACTS, env=environment(INSTALLED) | {"TEST_COLLECTIONS": str(INSTALLED)})
+    # Beside a demo that somebody may be looking at.
+    own = {"TEST_COLLECTIONS": str(INSTALLED), "DEMO_NAME": "artefact", "DEMO_PORT": "54330"}
+    use = partial(run, log=log, cwd=ARTEFACTS, env=environment(INSTALLED) | own)
     outcome.count("modules are documented", use(["ansible-doc", "timescaledb.multinode.timescale_data_node"]))
     outcome.count("the demo from the artefact", use(["python", str(CHECKOUT / "tests" / "demo" / "run.py")]))
     use(["python", str(CHECKOUT / "tests" / "demo" / "run.py"), "--clean"])

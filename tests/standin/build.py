@@ -11,7 +11,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 CONTROL = HERE / "timescaledb.control"
-_HEADER = "-- Made by tests/standin/build.py from tests/standin/sql. STAND-IN for tests, not TimescaleDB.\n\\echo Use CREATE EXTENSION to load this file. \\quit\n"
+_HEADER = r"""-- Made by tests/standin/build.py from tests/standin/sql. STAND-IN for tests, not TimescaleDB.
+\echo Use CREATE EXTENSION to load this file. \quit
+"""
 
 
 def build() -> Path:

@@ -2,6 +2,10 @@
 
 CREATE FUNCTION _timescaledb_standin.warn_deprecated(what text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
+    -- PL/pgSQL would tell the server's log the context of each message, which C functions have none of. Only superusers may say so.
+    IF current_setting('is_superuser') = 'on' THEN
+        PERFORM set_config('log_error_verbosity', 'terse', true);
+    END IF;
     RAISE WARNING '% is deprecated', what
         USING ERRCODE = '01P01', DETAIL = 'Multi-node is deprecated and will be removed in future releases.';
 END

@@ -37,24 +37,29 @@ def refusal(*arguments, **more) -> str:
     return str(raised.value)
 
 
-@pytest.mark.parametrize("row, looked_at", [
-    (new("dn1"), False),
-    (dict(node_name="dn1"), False),
-    (dict(node_name="dn1", available=False), False),
-    (dict(node_name="dn1", port=6000), True),
-    (new("dn9"), True),
-    (dict(node_name="dn2", available=True), True),
-    (dict(node_name="dn2"), False),
-    (dict(node_name="dn1", state="absent"), False),
-    (dict(node_name="dn1", state="absent", drop_database=True), True),
-    (dict(node_name="dn9", state="absent", drop_database=True), False),
-])
+@pytest.mark.parametrize(
+    "row, looked_at",
+    [
+        (new("dn1"), False),
+        (dict(node_name="dn1"), False),
+        (dict(node_name="dn1", available=False), False),
+        (dict(node_name="dn1", port=6000), True),
+        (new("dn9"), True),
+        (dict(node_name="dn2", available=True), True),
+        (dict(node_name="dn2"), False),
+        (dict(node_name="dn1", state="absent"), False),
+        (dict(node_name="dn1", state="absent", drop_database=True), True),
+        (dict(node_name="dn9", state="absent", drop_database=True), False),
+    ],
+)
 def test_only_nodes_that_change_are_looked_at(row, looked_at):
     an = access_node("dn1", data_node("dn2", available=False))
     assert bool(looks_needed(wanted(row), an)) is looked_at
 
 
-@pytest.mark.parametrize("row, needed", [(new("dn9"), False), (new("dn9", reclaim="database"), True), (dict(node_name="dn1", state="absent", drop_database=True), True)])
+@pytest.mark.parametrize(
+    "row, needed", [(new("dn9"), False), (new("dn9", reclaim="database"), True), (dict(node_name="dn1", state="absent", drop_database=True), True)]
+)
 def test_another_database_is_looked_for_where_one_is_dropped(row, needed):
     (request,) = looks_needed(wanted(row), access_node("dn1"))
     assert request.needs_maintenance_database is needed
@@ -80,7 +85,9 @@ def test_equal():
     assert made.steps == [] and made.before == made.after == [data_node("dn1").shown()]
 
 
-@pytest.mark.parametrize("option, value, argument", [("host", "h", "host"), ("port", 6000, "port"), ("database", "d", "database"), ("available", False, "available")])
+@pytest.mark.parametrize(
+    "option, value, argument", [("host", "h", "host"), ("port", 6000, "port"), ("database", "d", "database"), ("available", False, "available")]
+)
 def test_alter_says_only_what_changes(option, value, argument):
     made = plan([{"node_name": "dn1", option: value}], access_node("dn1"), OURS)
     (step,) = made.steps
@@ -118,12 +125,15 @@ def test_removals_come_last():
     assert [node["node_name"] for node in made.after] == ["dn2", "dn3"]
 
 
-@pytest.mark.parametrize("rows", [
-    [new("dn9"), dict(new("dn9"), node_name="twin")],
-    [dict(new("dn1"), node_name="twin")],
-    [dict(node_name="dn1", state="absent"), dict(new("dn1"), node_name="twin")],
-    [dict(node_name="dn2", host="dn1.example")],
-])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [new("dn9"), dict(new("dn9"), node_name="twin")],
+        [dict(new("dn1"), node_name="twin")],
+        [dict(node_name="dn1", state="absent"), dict(new("dn1"), node_name="twin")],
+        [dict(node_name="dn2", host="dn1.example")],
+    ],
+)
 def test_one_place_for_two_names(rows):
     assert "is already that of data node" in refusal(rows, access_node("dn1", "dn2"), OURS)
 
@@ -141,11 +151,14 @@ def test_delete_and_its_warning():
     assert made.after == []
 
 
-@pytest.mark.parametrize("release, actions", [
-    ("2.9.2", ["delete"]),
-    ("2.9.1", ["delete", "drop database"]),
-    ("2.6.0", ["delete", "drop database"]),
-])
+@pytest.mark.parametrize(
+    "release, actions",
+    [
+        ("2.9.2", ["delete"]),
+        ("2.9.1", ["delete", "drop database"]),
+        ("2.6.0", ["delete", "drop database"]),
+    ],
+)
 def test_drop_database_is_left_to_releases_that_do_it_safely(release, actions):
     row = dict(node_name="dn1", state="absent", drop_database=True)
     made = plan([row], access_node("dn1", release=Release.parse(release)), OURS)
@@ -157,11 +170,14 @@ def test_drop_database_is_left_to_releases_that_do_it_safely(release, actions):
     assert made.warnings == []
 
 
-@pytest.mark.parametrize("seen, word", [
-    (look(unreachable=True, reason="refused."), "drop_database needs the node: refused"),
-    (look(dist_uuid=UUID), "no login to another database"),
-    (look(dist_uuid="foreign", maintenance_database="postgres"), "no data node of this cluster, it is not dropped"),
-])
+@pytest.mark.parametrize(
+    "seen, word",
+    [
+        (look(unreachable=True, reason="refused."), "drop_database needs the node: refused"),
+        (look(dist_uuid=UUID), "no login to another database"),
+        (look(dist_uuid="foreign", maintenance_database="postgres"), "no data node of this cluster, it is not dropped"),
+    ],
+)
 def test_drop_database_has_limits(seen, word):
     assert word in refusal([dict(node_name="dn1", state="absent", drop_database=True)], access_node("dn1"), seen)
 

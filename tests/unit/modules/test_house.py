@@ -39,12 +39,15 @@ def test_there_are_modules():
     assert {"timescale_data_node", "timescale_distributed_hypertable"} <= set(MODULES)
 
 
-@pytest.mark.parametrize("function, call", [
-    (postgres.postgres_common_argument_spec, ((), {})),
-    (postgres.ensure_required_libs, (("module",), {})),
-    (postgres.get_conn_params, (("module", {}), dict(warn_db_default=False))),
-    (postgres.connect_to_db, (("module", {}), dict(autocommit=True, fail_on_conn=False))),
-])
+@pytest.mark.parametrize(
+    "function, call",
+    [
+        (postgres.postgres_common_argument_spec, ((), {})),
+        (postgres.ensure_required_libs, (("module",), {})),
+        (postgres.get_conn_params, (("module", {}), dict(warn_db_default=False))),
+        (postgres.connect_to_db, (("module", {}), dict(autocommit=True, fail_on_conn=False))),
+    ],
+)
 def test_borrowed_functions_have_the_signatures_we_call(function, call):
     arguments, keywords = call
     inspect.signature(function).bind(*arguments, **keywords)

@@ -91,7 +91,7 @@ def test_definition():
     made = plan(missing_table(), definition="time timestamptz, CHECK (note <> '{}' AND 5 % 2 = 1)")
     assert actions(made) == ["create table", "create"]
     template = made.steps[0].statement.template
-    assert template.format(relation_schema='"s"', relation='"t"') == "CREATE TABLE \"s\".\"t\" (time timestamptz, CHECK (note <> '{}' AND 5 % 2 = 1))"
+    assert template.format(relation_schema='"s"', relation='"t"') == 'CREATE TABLE "s"."t" (time timestamptz, CHECK (note <> \'{}\' AND 5 % 2 = 1))'
     assert made.steps[0].statement.values == ()
 
 
@@ -112,29 +112,32 @@ def test_interval_argument(text, placeholder, value):
     assert step.statement.values[-1] == value
 
 
-@pytest.mark.parametrize("found, options, word", [
-    (missing_table(), {}, "the table does not exist"),
-    (missing_table(schema_exists=False), dict(definition="x"), 'schema "public" does not exist'),
-    (missing_table(may_create=False), dict(definition="x"), "may not create tables"),
-    (plain_table(kind="p"), {}, "not an ordinary, permanent table"),
-    (plain_table(kind="v"), {}, "not an ordinary, permanent table"),
-    (plain_table(persistence="u"), {}, "not an ordinary, permanent table"),
-    (plain_table(persistence="t"), {}, "not an ordinary, permanent table"),
-    (plain_table(may_change=False), {}, "does not own the table"),
-    (plain_table(has_rows=True), {}, "only an empty table can be distributed"),
-    (plain_table(has_rows=True), dict(migrate_data=True), "no TimescaleDB release migrates"),
-    (plain_table(inherits=True), {}, "inherits"),
-    (plain_table(unique_indexes=(("id", "time"),)), BY_DEVICE, "its unique index on (id, time) lacks device"),
-    (plain_table(columns={"device": "integer"}), {}, 'no column "time"'),
-    (plain_table(), dict(partitioning_column="nope"), 'no column "nope"'),
-    (plain_table(columns={"time": "text"}), {}, "is of type text"),
-    (plain_table(columns={"time": "bigint"}), {}, "no default interval"),
-    (plain_table(), dict(replication_factor=3), "needs as many data nodes, and there are 2"),
-    (plain_table(), dict(data_nodes=["dn1", "dn9"]), '"dn9" is not registered'),
-    (plain_table(), dict(relation='a"b'), "double quote"),
-    (plain_table(hypertable_id=3), {}, "but not a distributed one"),
-    (distributed_table(replication_factor=-1), {}, "data node's part"),
-])
+@pytest.mark.parametrize(
+    "found, options, word",
+    [
+        (missing_table(), {}, "the table does not exist"),
+        (missing_table(schema_exists=False), dict(definition="x"), 'schema "public" does not exist'),
+        (missing_table(may_create=False), dict(definition="x"), "may not create tables"),
+        (plain_table(kind="p"), {}, "not an ordinary, permanent table"),
+        (plain_table(kind="v"), {}, "not an ordinary, permanent table"),
+        (plain_table(persistence="u"), {}, "not an ordinary, permanent table"),
+        (plain_table(persistence="t"), {}, "not an ordinary, permanent table"),
+        (plain_table(may_change=False), {}, "does not own the table"),
+        (plain_table(has_rows=True), {}, "only an empty table can be distributed"),
+        (plain_table(has_rows=True), dict(migrate_data=True), "no TimescaleDB release migrates"),
+        (plain_table(inherits=True), {}, "inherits"),
+        (plain_table(unique_indexes=(("id", "time"),)), BY_DEVICE, "its unique index on (id, time) lacks device"),
+        (plain_table(columns={"device": "integer"}), {}, 'no column "time"'),
+        (plain_table(), dict(partitioning_column="nope"), 'no column "nope"'),
+        (plain_table(columns={"time": "text"}), {}, "is of type text"),
+        (plain_table(columns={"time": "bigint"}), {}, "no default interval"),
+        (plain_table(), dict(replication_factor=3), "needs as many data nodes, and there are 2"),
+        (plain_table(), dict(data_nodes=["dn1", "dn9"]), '"dn9" is not registered'),
+        (plain_table(), dict(relation='a"b'), "double quote"),
+        (plain_table(hypertable_id=3), {}, "but not a distributed one"),
+        (distributed_table(replication_factor=-1), {}, "data node's part"),
+    ],
+)
 def test_refused(found, options, word):
     wanted = table_parameters(**options)
     with pytest.raises(ClusterError) as raised:
@@ -142,14 +145,18 @@ def test_refused(found, options, word):
     assert word in str(raised.value) and len(str(raised.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize("interval, text, column_type, word", [
-    (0, "0", "bigint", "is not positive"),
-    (-DAY, "-1 day", "date", "is not positive"),
-    (DAY, "1 day", "bigint", "is not an integer"),
-    (DAY // 2, "12 hours", "date", "not a whole number of days"),
-    (32768, "32768", "smallint", "out of range"),
-    (2**31, str(2**31), "integer", "out of range"),
-])
+@pytest.mark.parametrize(
+    "interval, text, column_type, word",
+    [
+        (0, "0", "bigint", "is not positive"),
+        (-DAY, "-1 day", "date", "is not positive"),
+        (DAY, "1 day", "bigint", "is not an integer"),
+        (DAY, "1 day", "smallint", "is not an integer"),
+        (DAY // 2, "12 hours", "date", "not a whole number of days"),
+        (32768, "32768", "smallint", "out of range"),
+        (2**31, str(2**31), "integer", "out of range"),
+    ],
+)
 @pytest.mark.parametrize("there", [False, True], ids=["new", "there"])
 def test_interval_refused(there, interval, text, column_type, word):
     columns = {"time": column_type}
@@ -184,11 +191,18 @@ def test_equal():
     assert made.steps == made.warnings == [] and made.before == made.after
 
 
-@pytest.mark.parametrize("options, sql, shown", [
-    (dict(chunk_time_interval="1 day"), "{schema}.set_chunk_time_interval(format('%%I.%%I', %s, %s)::regclass, %s::interval, dimension_name => %s)", "1 day"),
-    (dict(number_partitions=5, **BY_DEVICE), "{schema}.set_number_partitions(format('%%I.%%I', %s, %s)::regclass, %s, dimension_name => %s)", 5),
-    (dict(replication_factor=2), "{schema}.set_replication_factor(format('%%I.%%I', %s, %s)::regclass, %s)", 2),
-])
+@pytest.mark.parametrize(
+    "options, sql, shown",
+    [
+        (
+            dict(chunk_time_interval="1 day"),
+            "{schema}.set_chunk_time_interval(format('%%I.%%I', %s, %s)::regclass, %s::interval, dimension_name => %s)",
+            "1 day",
+        ),
+        (dict(number_partitions=5, **BY_DEVICE), "{schema}.set_number_partitions(format('%%I.%%I', %s, %s)::regclass, %s, dimension_name => %s)", 5),
+        (dict(replication_factor=2), "{schema}.set_replication_factor(format('%%I.%%I', %s, %s)::regclass, %s)", 2),
+    ],
+)
 def test_set(options, sql, shown):
     made = plan(distributed_table("dn1", "dn2"), **options)
     (step,) = made.steps
@@ -205,7 +219,9 @@ def test_factor_and_chunks_that_are_there():
 
 @pytest.mark.parametrize("partitions, repartition, then", [(2, True, 3), (2, False, 2), (8, True, 8)])
 def test_attach(partitions, repartition, then):
-    made = plan(distributed_table("dn1", "dn2", dimensions=with_space(partitions=partitions)), "dn1 dn2 dn3", data_nodes=["dn1", "dn2", "dn3"], repartition=repartition)
+    made = plan(
+        distributed_table("dn1", "dn2", dimensions=with_space(partitions=partitions)), "dn1 dn2 dn3", data_nodes=["dn1", "dn2", "dn3"], repartition=repartition
+    )
     assert actions(made) == ["attach"]
     assert after(made)["number_partitions"] == then
     assert after(made)["data_nodes"] == ["dn1", "dn2", "dn3"]
@@ -264,12 +280,15 @@ def test_order_of_all_steps():
     )
 
 
-@pytest.mark.parametrize("indexes, missing", [
-    ((("time",), ("device", "time")), 0),
-    ((("time",),), 1),
-    ((("device", "time"),), 1),
-    ((("time", "device"), ("device",)), 2),
-])
+@pytest.mark.parametrize(
+    "indexes, missing",
+    [
+        ((("time",), ("device", "time")), 0),
+        ((("time",),), 1),
+        ((("device", "time"),), 1),
+        ((("time", "device"), ("device",)), 2),
+    ],
+)
 def test_default_indexes(indexes, missing):
     made = plan(distributed_table("dn1", "dn2", indexes=indexes))
     assert actions(made) == ["create index"] * missing
@@ -284,12 +303,15 @@ def test_statement_of_an_index():
     assert step.statement.identifiers == dict(relation_schema="public", relation="conditions", time="time", space="device")
 
 
-@pytest.mark.parametrize("found, options, word", [
-    (distributed_table("dn1"), dict(time_column_name="other"), 'its time column is "time", wanted "other"'),
-    (distributed_table("dn1"), dict(partitioning_column="other"), 'its partitioning column is "device", wanted "other"'),
-    (distributed_table("dn1", dimensions=(TIME,)), BY_DEVICE, 'its partitioning column is none, wanted "device"'),
-    (distributed_table("dn1", may_change=False), {}, "the role does not own it"),
-])
+@pytest.mark.parametrize(
+    "found, options, word",
+    [
+        (distributed_table("dn1"), dict(time_column_name="other"), 'its time column is "time", wanted "other"'),
+        (distributed_table("dn1"), dict(partitioning_column="other"), 'its partitioning column is "device", wanted "other"'),
+        (distributed_table("dn1", dimensions=(TIME,)), BY_DEVICE, 'its partitioning column is none, wanted "device"'),
+        (distributed_table("dn1", may_change=False), {}, "the role does not own it"),
+    ],
+)
 def test_drift_that_cannot_be_helped(found, options, word):
     assert word in refusal(found, **options)
 
@@ -297,12 +319,15 @@ def test_drift_that_cannot_be_helped(found, options, word):
 # Warnings
 
 
-@pytest.mark.parametrize("nodes, dimensions, word", [
-    ("dn1 dn2", (TIME,), "no partitioning column, so that only one of its 2 data nodes"),
-    ("dn1", (TIME,), None),
-    ("dn1 dn2 dn3", with_space(partitions=2), "2 partitions on 3 data nodes, so that 1 stay without rows"),
-    ("dn1 dn2", with_space(partitions=2), None),
-])
+@pytest.mark.parametrize(
+    "nodes, dimensions, word",
+    [
+        ("dn1 dn2", (TIME,), "no partitioning column, so that only one of its 2 data nodes"),
+        ("dn1", (TIME,), None),
+        ("dn1 dn2 dn3", with_space(partitions=2), "2 partitions on 3 data nodes, so that 1 stay without rows"),
+        ("dn1 dn2", with_space(partitions=2), None),
+    ],
+)
 def test_layouts_that_users_regret(nodes, dimensions, word):
     warnings = plan(distributed_table(*nodes.split(), dimensions=dimensions), nodes).warnings
     assert warnings == [] if word is None else len(warnings) == 1 and word in warnings[0]

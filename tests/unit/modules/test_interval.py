@@ -8,17 +8,20 @@ DAY = 86_400_000_000
 TIMESTAMP = "timestamp with time zone"
 
 
-@pytest.mark.parametrize("units, column_type, text", [
-    (_interval.DEFAULT_CHUNK_INTERVAL, TIMESTAMP, "7 days"),
-    (DAY, "date", "1 day"),
-    (DAY + DAY // 2, "timestamp without time zone", "1 day 12:00:00"),
-    (3_661_000_000, TIMESTAMP, "01:01:01"),
-    (1, TIMESTAMP, "00:00:00.000001"),
-    (0, TIMESTAMP, "00:00:00"),
-    (100 * DAY + 1, TIMESTAMP, "100 days 00:00:00.000001"),
-    (DAY, "bigint", str(DAY)),
-    (10, "smallint", "10"),
-])
+@pytest.mark.parametrize(
+    "units, column_type, text",
+    [
+        (_interval.DEFAULT_CHUNK_INTERVAL, TIMESTAMP, "7 days"),
+        (DAY, "date", "1 day"),
+        (DAY + DAY // 2, "timestamp without time zone", "1 day 12:00:00"),
+        (3_661_000_000, TIMESTAMP, "01:01:01"),
+        (1, TIMESTAMP, "00:00:00.000001"),
+        (0, TIMESTAMP, "00:00:00"),
+        (100 * DAY + 1, TIMESTAMP, "100 days 00:00:00.000001"),
+        (DAY, "bigint", str(DAY)),
+        (10, "smallint", "10"),
+    ],
+)
 def test_shown(units, column_type, text):
     assert _interval.shown(units, column_type) == text
 

@@ -31,6 +31,13 @@ def test_nothing_of_the_plan_shows_the_password():
     assert PASSWORD not in f"{wanted} {plan} {requests}"
 
 
+@pytest.mark.parametrize("superuser, password, warned", [(False, PASSWORD, True), (False, None, False), (True, PASSWORD, False)])
+def test_warning_about_the_log_that_only_superusers_can_hush(superuser, password, warned):
+    wanted = wanted_nodes(node_parameters(node_name="dn1", host="dn1.example", password=password))
+    plan = plan_data_nodes(wanted, access_node(superuser=superuser), {endpoint("dn1"): look()}, [])
+    assert any("password out of the access node's log" in warning for warning in plan.warnings) is warned
+
+
 class _Raw:
     """A driver's connection that renders without a server."""
 

@@ -10,17 +10,20 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hype
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import check_release, wanted_nodes
 
 
-@pytest.mark.parametrize("options, cause", [
-    (dict(node_name="n" * 64), "is longer than 63 bytes"),
-    (dict(node_name="ü" * 32), "is longer than 63 bytes"),
-    (dict(database="d" * 64), "is longer than 63 bytes"),
-    (dict(node_name=""), "the name is empty"),
-    (dict(port=0), "0 is not a port number"),
-    (dict(port=65536), "65536 is not a port number"),
-    (dict(connect_timeout=0), "connect_timeout is 0"),
-    (dict(force=True), "only go with state=absent"),
-    (dict(drop_database=True), "only go with state=absent"),
-])
+@pytest.mark.parametrize(
+    "options, cause",
+    [
+        (dict(node_name="n" * 64), "is longer than 63 bytes"),
+        (dict(node_name="ü" * 32), "is longer than 63 bytes"),
+        (dict(database="d" * 64), "is longer than 63 bytes"),
+        (dict(node_name=""), "the name is empty"),
+        (dict(port=0), "0 is not a port number"),
+        (dict(port=65536), "65536 is not a port number"),
+        (dict(connect_timeout=0), "connect_timeout is 0"),
+        (dict(force=True), "only go with state=absent"),
+        (dict(drop_database=True), "only go with state=absent"),
+    ],
+)
 def test_nodes_that_cannot_be(options, cause):
     with pytest.raises(ClusterError, match=cause):
         wanted_nodes(node_parameters(**{"node_name": "dn1", **options}))
@@ -45,11 +48,14 @@ def test_endpoint_defaults():
     assert known.endpoint(an) == Endpoint("dn1.example", 6000, "metrics")
 
 
-@pytest.mark.parametrize("options, release, cause", [
-    (dict(available=True), "2.8.1", "available needs TimescaleDB 2.9.0"),
-    (dict(state="absent", drop_database=True), "2.5.2", "drop_database needs TimescaleDB 2.6.0"),
-    (dict(), "2.13.1", "no host is given"),
-])
+@pytest.mark.parametrize(
+    "options, release, cause",
+    [
+        (dict(available=True), "2.8.1", "available needs TimescaleDB 2.9.0"),
+        (dict(state="absent", drop_database=True), "2.5.2", "drop_database needs TimescaleDB 2.6.0"),
+        (dict(), "2.13.1", "no host is given"),
+    ],
+)
 def test_releases_that_lack_an_option(options, release, cause):
     host = {} if cause == "no host is given" else {"host": "h"}
     wanted = wanted_nodes(node_parameters(node_name="dn1", **host, **options))
@@ -62,19 +68,22 @@ def test_releases_that_have_an_option(options, release):
     check_release(wanted_nodes(node_parameters(node_name="dn1", host="h", **options)), access_node(release=Release.parse(release)))
 
 
-@pytest.mark.parametrize("options, cause", [
-    (dict(relation="t" * 64), "is not 1 to 63 bytes long"),
-    (dict(schema=""), "is not 1 to 63 bytes long"),
-    (dict(time_column_name="ü" * 32), "is not 1 to 63 bytes long"),
-    (dict(data_nodes=["n" * 64]), "is not 1 to 63 bytes long"),
-    (dict(data_nodes=[]), "data_nodes is empty"),
-    (dict(data_nodes=["dn1", "dn1"]), "names a node twice"),
-    (dict(number_partitions=2), "without partitioning_column"),
-    (dict(partitioning_column="device", number_partitions=0), "between 1 and 32767"),
-    (dict(partitioning_column="device", number_partitions=32768), "between 1 and 32767"),
-    (dict(partitioning_column="time"), "both time column and partitioning column"),
-    (dict(replication_factor=0), "choose 1 or more"),
-])
+@pytest.mark.parametrize(
+    "options, cause",
+    [
+        (dict(relation="t" * 64), "is not 1 to 63 bytes long"),
+        (dict(schema=""), "is not 1 to 63 bytes long"),
+        (dict(time_column_name="ü" * 32), "is not 1 to 63 bytes long"),
+        (dict(data_nodes=["n" * 64]), "is not 1 to 63 bytes long"),
+        (dict(data_nodes=[]), "data_nodes is empty"),
+        (dict(data_nodes=["dn1", "dn1"]), "names a node twice"),
+        (dict(number_partitions=2), "without partitioning_column"),
+        (dict(partitioning_column="device", number_partitions=0), "between 1 and 32767"),
+        (dict(partitioning_column="device", number_partitions=32768), "between 1 and 32767"),
+        (dict(partitioning_column="time"), "both time column and partitioning column"),
+        (dict(replication_factor=0), "choose 1 or more"),
+    ],
+)
 def test_tables_that_cannot_be(options, cause):
     with pytest.raises(ClusterError, match=cause):
         wanted_hypertables(table_parameters(**options))

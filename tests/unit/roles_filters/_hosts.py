@@ -1,0 +1,40 @@
+# GPL-3.0-or-later (see LICENSE)
+"""A host as preflight.yml describes it, with nothing wrong; tests change one thing at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.timescaledb.multinode.plugins.plugin_utils._probe import parse_probe
+
+GIB = 1024**3
+
+
+def host(name: str = "dn1", probe: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    is_access_node = changes.pop("is_access_node", False)
+    described = dict(
+        name=name,
+        unreachable="",
+        is_access_node=is_access_node,
+        is_data_node=not is_access_node,
+        node_type="access_node" if is_access_node else "data_node",
+        node_name=name,
+        address=name,
+        port=5432,
+        os_family="Debian",
+        distribution="Debian",
+        postgresql_version=15,
+        timescaledb_version="2.13.1",
+        install_method="repository",
+        cluster_name="main",
+        database="timescaledb",
+        encoding="UTF8",
+        locale="C.UTF-8",
+        overrides={},
+        probe=parse_probe("") | (probe or {}),
+    )
+    return described | changes
+
+
+def access_node(name: str = "an", **changes: Any) -> dict[str, Any]:
+    return host(name, is_access_node=True, **changes)

@@ -1,0 +1,64 @@
+# GPL-3.0-or-later (see LICENSE)
+"""How the hosts of a cluster reach each other, from the inventory and from facts."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.timescaledb.multinode.plugins.plugin_utils._members import cluster_members, fits_into_hba, hba_rules, source_addresses
+
+
+def test_defaults_are_those_of_the_roles() -> None:
+    assert cluster_members(["dn1"], {"dn1": {}}) == [dict(node_name="dn1", host="dn1", port=5432, database=None)]
+
+
+def test_the_inventory_wins() -> None:
+    hostvars = {
+        "dn1": dict(
+            timescaledb_cluster_node_name='Dn "1"',
+            timescaledb_host_address="10.0.0.1",
+            ansible_host="192.0.2.1",
+            timescaledb_host_port="6001",
+            timescaledb_database_name="Metrics DB",
+        )
+    }
+    assert cluster_members(["dn1"], hostvars) == [dict(node_name='Dn "1"', host="10.0.0.1", port=6001, database="Metrics DB")]
+
+
+def test_ansible_host_stands_in_for_the_address() -> None:
+    assert cluster_members(["dn1"], {"dn1": {"ansible_host": "192.0.2.1"}})[0]["host"] == "192.0.2.1"
+
+
+def test_members_keep_the_order_of_the_inventory() -> None:
+    assert [one["node_name"] for one in cluster_members(["b", "a"], {"a": {}, "b": {}})] == ["b", "a"]
+
+
+def test_source_addresses_are_those_of_the_default_routes() -> None:
+    facts = dict(default_ipv4={"address": "10.0.0.1"}, default_ipv6={"address": "fd00::1"})
+    assert source_addresses(["dn1"], {"dn1": {"ansible_facts": facts}}) == ["10.0.0.1", "fd00::1"]
+
+
+def test_source_addresses_of_the_inventory_win_and_appear_once() -> None:
+    facts = dict(default_ipv4={"address": "10.0.0.1"}, default_ipv6={})
+    hostvars = {"a": {"ansible_facts": facts, "timescaledb_host_source_addresses": ["10.9.9.9"]}, "b": {"timescaledb_host_source_addresses": ["10.9.9.9"]}}
+    assert source_addresses(["a", "b"], hostvars) == ["10.9.9.9"]
+
+
+@pytest.mark.parametrize("facts", [{}, {"default_ipv4": {}, "default_ipv6": {}}])
+def test_a_host_without_a_default_route_has_no_address(facts: dict) -> None:
+    assert source_addresses(["dn1"], {"dn1": {"ansible_facts": facts}}) == []
+
+
+@pytest.mark.parametrize(("address", "network"), [("10.0.0.1", "10.0.0.1/32"), ("fd00::1", "fd00::1/128")])
+def test_rules_let_in_one_address_by_scram(address: str, network: str) -> None:
+    assert hba_rules([address], "metrics", "postgres") == [f'host "metrics" "postgres" {network} scram-sha-256']
+
+
+@pytest.mark.parametrize("name", ["all", "replication", "+staff", "@file", "/^x", "a, b", "Metrics DB", 'odd "name"', "#1"])
+def test_names_mean_only_themselves_in_a_rule(name: str) -> None:
+    (rule,) = hba_rules(["10.0.0.1"], name, "postgres")
+    assert rule.startswith('host "' + name.replace('"', '""') + '" "postgres" ')
+
+
+def test_a_name_over_two_lines_does_not_fit() -> None:
+    assert fits_into_hba("a b") and not fits_into_hba("a\nb")

@@ -1,0 +1,64 @@
+# GPL-3.0-or-later (see LICENSE)
+"""What probe.sh prints becomes data, and what is not there is told apart from what is."""
+
+from __future__ import annotations
+
+from ansible_collections.timescaledb.multinode.plugins.plugin_utils._probe import parse_probe
+
+LINES = """\
+package=postgresql-15 installed install 15.20-0+deb12u1
+package=timescaledb-2-postgresql-15 installed hold 2.13.1~debian12
+package=python3-psycopg2 config-files deinstall 2.9.5-1
+postgres=postgres (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1)
+available=2.13.0
+available=2.13.1
+config=yes
+data=/var/lib/postgresql/15/main
+initialized=15
+filled=yes
+other=5433 /etc/postgresql/15/other/postgresql.conf
+listening=1538
+listening=0016
+port=5432
+recovery=false
+encoding=UTF8
+collation=C.UTF-8
+ctype=C.UTF-8
+extension=2.13.1
+"""
+
+
+def test_a_virgin_host() -> None:
+    probe = parse_probe("data=/var/lib/postgresql/15/main\n")
+    assert probe["packages"] == {} and probe["available"] == [] and probe["listening"] == []
+    assert probe["config"] is False and probe["filled"] is False and probe["recovery"] is False
+    assert [probe[name] for name in ("port", "initialized", "postgres", "extension", "encoding")] == [None] * 5
+
+
+def test_a_running_node() -> None:
+    probe = parse_probe(LINES)
+    assert probe["packages"]["postgresql-15"] == {"version": "15.20-0+deb12u1", "held": False}
+    assert probe["packages"]["timescaledb-2-postgresql-15"] == {"version": "2.13.1~debian12", "held": True}
+    assert probe["available"] == ["2.13.0", "2.13.1"]
+    assert (probe["port"], probe["initialized"], probe["extension"]) == (5432, "15", "2.13.1")
+    assert probe["config"] is True and probe["filled"] is True
+
+
+def test_a_removed_package_is_not_installed() -> None:
+    assert "python3-psycopg2" not in parse_probe(LINES)["packages"]
+
+
+def test_ports() -> None:
+    probe = parse_probe(LINES)
+    assert probe["listening"] == [0x1538, 22]
+    assert probe["others"] == {5433: "/etc/postgresql/15/other/postgresql.conf"}
+
+
+def test_recovery() -> None:
+    assert parse_probe(LINES)["recovery"] is False
+    assert parse_probe(LINES.replace("recovery=false", "recovery=true"))["recovery"] is True
+
+
+def test_noise_and_values_with_equal_signs() -> None:
+    probe = parse_probe("a warning of some program\ndata=/srv/a=b\n\n")
+    assert probe["data"] == "/srv/a=b"

@@ -1,7 +1,7 @@
 # GPL-3.0-or-later (see LICENSE)
 """Runs the stages of make test: all of them, or those that are named. Nothing need be installed beforehand.
 
-    python3 tests/run.py [lint] [sanity] [unit] [integration] [molecule] [artefact]
+    python3 tests/run.py [lint] [sanity] [unit] [integration] [molecule] [interrupt] [artefact]
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ import toolbox
 from toolbox import LOGS, Outcome
 
 Stage = tuple[str, Callable[[Path], Outcome]]
-NAMES = ("lint", "sanity", "unit", "integration", "molecule", "artefact")
-WITH_CONTAINERS = {"molecule"}
+NAMES = ("lint", "sanity", "unit", "integration", "molecule", "interrupt", "artefact")
+ON_HOSTS = {"molecule", "interrupt", "artefact"}
 LINES_OF_A_FAILED_LOG = 60
 
 
@@ -55,7 +55,7 @@ def _prepare(wanted: list[str]) -> tuple[str, bool]:
     """Sets up what the stages need, once; says which engine they run on and whether there are containers."""
     toolbox.virtual_environment()
     toolbox.link_checkout()
-    if not {"integration", "molecule", "artefact"} & set(wanted):
+    if not (ON_HOSTS | {"integration"}) & set(wanted):
         return "none needed", False
     import daemon
     import image
@@ -64,7 +64,7 @@ def _prepare(wanted: list[str]) -> tuple[str, bool]:
 
     machine.install("postgresql-15")
     description = prepare.prepare().description
-    containers = bool({"molecule", "artefact"} & set(wanted)) and daemon.ensure()
+    containers = bool(ON_HOSTS & set(wanted)) and daemon.ensure()
     if containers:
         image.ensure()
     return description, containers
@@ -83,12 +83,14 @@ def _local_stages(wanted: list[str]) -> list[Stage]:
 def _host_stages(wanted: list[str], containers: bool, outcomes: dict[str, Outcome]) -> list[Stage]:
     stages: list[Stage] = []
     if "molecule" in wanted:
-        for scenario in hosts.scenarios():
-            if containers:
-                stages.append((f"molecule {scenario}", partial(hosts.molecule, scenario)))
-            else:
-                outcomes[f"molecule {scenario}"] = Outcome()
-                outcomes[f"molecule {scenario}"].skip(f"molecule {scenario}", "no container engine answers or can be started")
+        stages += [(f"molecule {scenario}", partial(hosts.molecule, scenario)) for scenario in hosts.scenarios()]
+    if "interrupt" in wanted:
+        stages.append(("interrupt", hosts.interrupt))
+    if not containers:
+        for name, _stage in stages:
+            outcomes[name] = Outcome()
+            outcomes[name].skip(name, "no container engine answers or can be started")
+        stages = []
     if "artefact" in wanted:
         stages.append(("artefact", hosts.artefact))
     return stages

@@ -68,7 +68,7 @@ class Connection:
     def take_warnings(self) -> list[str]:
         """Warnings of the server since the last call, without those about deprecation."""
         for text in getattr(self._raw, "notices", None) or []:
-            severity, dummy, message = text.strip().partition(":")
+            severity, _colon, message = text.strip().partition(":")
             self._note(severity, message.strip().splitlines()[0])
         if getattr(self._raw, "notices", None):
             del self._raw.notices[:]

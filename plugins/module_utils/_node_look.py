@@ -119,7 +119,7 @@ def _look(module: AnsibleModule, access_node: AccessNode, request: LookRequest) 
             return look
     # The database may not be there yet: then a neighbour tells. libpq gives no error code that would say so.
     for database in _BOOTSTRAP_DATABASES:
-        neighbour, dummy = connect_with(module, dict(parameters, dbname=database))
+        neighbour, _reason = connect_with(module, dict(parameters, dbname=database))
         if neighbour is not None:
             seen = _read(neighbour, request)
             look = replace(look or seen, maintenance_database=database)

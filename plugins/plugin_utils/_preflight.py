@@ -83,7 +83,8 @@ def _installation(host: dict[str, Any]) -> Found:
         return [("PostgreSQL", f"PostgreSQL {host['postgresql_version']} is not installed", "install it, or set timescaledb_host_install_method=repository")]
     if version not in probe["available"]:
         there = ", ".join(sorted(probe["available"])) or "none"
-        return [("TimescaleDB", f"release {version} is not installed (there: {there})", "install it, or set timescaledb_host_timescaledb_version to what is there")]
+        remedy = "install it, or set timescaledb_host_timescaledb_version to what is there"
+        return [("TimescaleDB", f"release {version} is not installed (there: {there})", remedy)]
     return []
 
 
@@ -95,7 +96,8 @@ def _server(host: dict[str, Any]) -> Found:
     elif probe["initialized"] and not probe["config"]:
         found.append((subject, f"its data directory {probe['data']} is there, but not its configuration", "restore the configuration, or move the data away"))
     elif probe["initialized"] and probe["initialized"] != str(host["postgresql_version"]):
-        found.append((subject, f"its data is of PostgreSQL {probe['initialized']}", "set timescaledb_host_postgresql_version to that, or upgrade the data first"))
+        remedy = "set timescaledb_host_postgresql_version to that, or upgrade the data first"
+        found.append((subject, f"its data is of PostgreSQL {probe['initialized']}", remedy))
     if probe["recovery"]:
         found.append((subject, "it is a standby", "put its primary into the inventory"))
     port = int(host["port"])
@@ -133,8 +135,10 @@ def _overrides(host: dict[str, Any]) -> Found:
             found.append((subject, f"it is {text}, and the nodes log in to each other by SCRAM", "leave it out"))
         elif name == "wal_level" and host["node_type"] == "data_node" and text != "logical":
             found.append((subject, f"it is {text}, and chunks are moved between data nodes by logical replication", "set it to logical, or leave it out"))
-        elif name in ("port", "listen_addresses", "timescaledb.passfile", "data_directory", "hba_file", "config_file"):
+        elif name in ("port", "listen_addresses", "timescaledb.passfile", "data_directory"):
             found.append((subject, "it has a variable of its own", f"set timescaledb_host_{name.rsplit('.', maxsplit=1)[-1]} instead, and leave it out here"))
+        elif name in ("hba_file", "config_file"):
+            found.append((subject, "the role writes these files where the PostgreSQL cluster has them", "leave it out"))
         elif not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)*", name):
             found.append((subject, "this is no name of a PostgreSQL setting", "correct it"))
     return found
@@ -158,7 +162,8 @@ def cluster_findings(hosts: list[dict[str, Any]]) -> list[dict[str, str]]:
     for what in ("encoding", "locale"):
         values = {str(host[what]) for host in hosts}
         if len(values) > 1:
-            found.append(finding("inventory", f"timescaledb_host_{what}", f"it differs between hosts ({', '.join(sorted(values))})", "make it alike on all hosts"))
+            cause = f"it differs between hosts ({', '.join(sorted(values))})"
+            found.append(finding("inventory", f"timescaledb_host_{what}", cause, "make it alike on all hosts"))
     for host in data if len(access) == 1 else []:
         found += _skew(access[0], host)
     return found

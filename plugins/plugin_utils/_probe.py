@@ -32,7 +32,7 @@ def parse_probe(text: str) -> dict[str, Any]:
         elif name == "available":
             probe["available"].append(value)
         elif name == "other":
-            port, dummy, path = value.partition(" ")
+            port, _space, path = value.partition(" ")
             probe["others"][int(port)] = path
         elif name == "listening":
             probe["listening"].append(int(value, 16))

@@ -55,7 +55,9 @@ def server_settings(host: Host) -> list[dict[str, str]]:
     settings: dict[str, tuple[str, str]] = {}
     for group in (_connection(host), _multinode(host), _memory(host), _parallelism(host), _wal(host), _miscellaneous(host)):
         settings.update(group)
-    for name, value in host.overrides.items():
+    for given, value in host.overrides.items():
+        # To PostgreSQL capitals make no difference.
+        name = given.lower()
         if name == "shared_preload_libraries":
             settings[name] = (_with_timescaledb(value), "timescaledb has to be among them; the others are set by the user")
         else:
@@ -84,7 +86,7 @@ def size(number: float) -> str:
 
 def max_connections(host: Host) -> int:
     """The user's number, else one by memory."""
-    wanted = str(host.overrides.get("max_connections", ""))
+    wanted = next((str(value) for name, value in host.overrides.items() if name.lower() == "max_connections"), "")
     if wanted.isdigit():
         return int(wanted)
     for limit, number in ((2, 25), (4, 50), (6, 75)):

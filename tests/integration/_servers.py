@@ -250,7 +250,7 @@ def fabricate_releases(base: Server) -> Server:
         (share / "extension" / f"timescaledb--{release}.sql").write_text(_FABRICATED)
     server = Server("fabricated", replace(base.engine, bindir=bindir), base.root, {"shared_preload_libraries": ""}).copy_of(base).start()
     for release in RELEASES:
-        server.create_database(release, template="template1")
+        server.create_database(release, template="template0")
         server.query(release, f"CREATE EXTENSION timescaledb VERSION '{release}'")
     server.keep.update(RELEASES)
     return server

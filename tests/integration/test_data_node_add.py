@@ -36,14 +36,14 @@ def test_bootstrap_of_a_ready_database_is_harmless(cluster):
 
 def test_missing_extension_is_made(cluster):
     server = cluster.dn("dn1")
-    server.create_database("bare_" + cluster.database, template="template1")
+    server.create_database("bare_" + cluster.database, template="template0")
     cluster.converge(DATA_NODE, **cluster.place("dn1", database="bare_" + cluster.database))
     assert cluster.dist_uuid(server, "bare_" + cluster.database) == cluster.uuid()
 
 
 @pytest.mark.parametrize("database, cause", [("nowhere", "the database does not exist"), ("bare", "the database has no extension timescaledb")])
 def test_bootstrap_false_wants_it_ready(cluster, database, cause):
-    cluster.dn("dn1").create_database("bare", template="template1")
+    cluster.dn("dn1").create_database("bare", template="template0")
     cluster.refuse(DATA_NODE, cause, **cluster.place("dn1", database=database, bootstrap=False))
 
 

@@ -11,11 +11,11 @@ import sys
 import time
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "stages"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "stages"))
 
 import toolbox
 
+HERE = Path(__file__).resolve().parent
 CONTAINERS = toolbox.CHECKOUT / "tests" / "containers"
 INVENTORIES = (CONTAINERS / "inventory.yml", toolbox.BUILD / "engine.inventory.yml", HERE / "inventory.yml")
 LOG = toolbox.BUILD / "interrupt.log"

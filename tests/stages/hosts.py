@@ -1,5 +1,5 @@
 # GPL-3.0-or-later (see LICENSE)
-"""The stages that need test hosts: molecule's scenarios, and the demo run from the artefact that users install."""
+"""The stages that need test hosts: molecule's scenarios, interrupted deployments, and the demo from the artefact that users install."""
 
 from __future__ import annotations
 
@@ -32,6 +32,12 @@ def molecule(scenario: str, log: Path) -> Outcome:
             outcome.skip(f"{scenario}: {action}", "did not run: an action before it failed")
     if not succeeded and not outcome.failed:
         outcome.count(f"molecule {scenario}", False)
+    return outcome
+
+
+def interrupt(log: Path) -> Outcome:
+    outcome = Outcome()
+    outcome.count("deploy.yml goes on after each interruption", run(["python", str(CHECKOUT / "tests" / "interrupt" / "run.py")], log))
     return outcome
 
 

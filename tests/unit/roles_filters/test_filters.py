@@ -6,10 +6,9 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
+import ansible_collections.timescaledb.multinode.plugins.filter as package
 import pytest
 import yaml
-
-import ansible_collections.timescaledb.multinode.plugins.filter as package
 
 NAMES = sorted(path.stem for folder in package.__path__ for path in Path(folder).glob("*.py") if path.stem != "__init__")
 

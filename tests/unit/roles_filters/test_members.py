@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.timescaledb.multinode.plugins.plugin_utils._members import cluster_members, fits_into_hba, hba_rules, source_addresses
 
 

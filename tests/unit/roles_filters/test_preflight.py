@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from _hosts import access_node, host
-
 from ansible_collections.timescaledb.multinode.plugins.plugin_utils._preflight import as_message, cluster_findings, host_findings
 
 

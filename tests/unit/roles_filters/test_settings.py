@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from ansible_collections.timescaledb.multinode.plugins.plugin_utils._settings import Host, server_settings, size
 
 KIB, MIB, GIB = 1024, 1024**2, 1024**3

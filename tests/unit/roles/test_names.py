@@ -1,0 +1,55 @@
+# GPL-3.0-or-later (see LICENSE)
+"""Each variable of a role carries the role's prefix: given ones plain, internal ones _, registered ones __."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from _roles import CHECKOUT, ROLES, defaults, load
+
+# The keys of a task under which it names variables.
+NAMING_KEYS = ("ansible.builtin.set_fact", "vars")
+
+
+def tasks(node: Any) -> Iterator[dict]:
+    for item in node if isinstance(node, list) else []:
+        yield item
+        for part in ("block", "rescue", "always"):
+            yield from tasks(item.get(part))
+
+
+def all_tasks(role: str) -> list[dict]:
+    return [task for path in sorted((CHECKOUT / "roles" / role / "tasks").glob("*.yml")) for task in tasks(load(path))]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_defaults(role):
+    assert all(name.startswith(f"{role}_") for name in defaults(role))
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_internal_variables(role):
+    named = set(load(CHECKOUT / "roles" / role / "vars/main.yml") or {})
+    named |= {name for task in all_tasks(role) for key in NAMING_KEYS for name in task.get(key, {})}
+    assert all(name.startswith((f"_{role}_", f"__{role}_")) for name in named), named
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_registered_variables(role):
+    named = {task["register"] for task in all_tasks(role) if "register" in task}
+    assert named
+    assert all(name.startswith(f"__{role}_") for name in named), named
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_modules_have_their_full_names(role):
+    """A keyword of a task has no dot; what has none and is no keyword is a module without its collection."""
+    keywords = {"name", "when", "loop", "loop_control", "register", "become", "become_user", "vars", "block", "rescue", "always", "diff", "no_log", "tags"}
+    keywords |= {"check_mode", "changed_when", "failed_when", "ignore_unreachable", "ignore_errors", "delegate_to", "delegate_facts", "module_defaults"}
+    keywords |= {"until", "retries", "delay", "environment", "run_once", "throttle"}
+    for task in all_tasks(role):
+        modules = set(task) - keywords
+        assert len(modules) == (0 if "block" in task else 1), task
+        assert all(module.count(".") >= 2 for module in modules), task

@@ -1,0 +1,66 @@
+# GPL-3.0-or-later (see LICENSE)
+"""Ansible itself takes playbook and roles, also before anything is known of the hosts."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from _roles import CHECKOUT
+from ansible_collections.community.postgresql.plugins.module_utils import postgres
+
+# No Python there: the hosts cannot be looked at, and nothing on this machine is touched.
+HOSTS = {
+    "all": {"vars": {"ansible_connection": "local", "ansible_python_interpreter": "/nonexistent/python"}},
+    "timescale_access_node": {"hosts": {"an": {"timescaledb_host_port": "6000"}}},
+    "timescale_data_nodes": {"hosts": {"dn1": {"timescaledb_host_port": 6001}}},
+}
+PREFLIGHT = [
+    {
+        "hosts": "timescale_access_node:timescale_data_nodes",
+        "gather_facts": False,
+        "tasks": [{"ansible.builtin.include_role": {"name": "timescaledb.multinode.timescaledb_host", "tasks_from": "preflight"}}],
+    }
+]
+
+
+@pytest.fixture
+def run(tmp_path):
+    own = Path(importlib.import_module("ansible_collections.timescaledb.multinode").__path__[0]).parents[2]
+    environment = dict(os.environ, ANSIBLE_COLLECTIONS_PATH=f"{own}:{Path(postgres.__file__).parents[5]}", ANSIBLE_HOME=str(tmp_path), ANSIBLE_NOCOLOR="1")
+
+    def run(playbook: Path, inventory: Path, *arguments: str) -> subprocess.CompletedProcess:
+        command = [Path(sys.executable).parent / "ansible-playbook", "-i", inventory, playbook, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=120, check=False)
+
+    return run
+
+
+def test_the_playbook_is_well_formed(run):
+    done = run(CHECKOUT / "playbooks/deploy.yml", CHECKOUT / "molecule/default/inventory.yml", "--syntax-check")
+    assert done.returncode == 0, done.stderr
+
+
+def preflight(run, folder: Path, **variables) -> str:
+    hosts = HOSTS | {"all": {"vars": HOSTS["all"]["vars"] | variables}}
+    (folder / "hosts.yml").write_text(yaml.safe_dump(hosts))
+    (folder / "play.yml").write_text(yaml.safe_dump(PREFLIGHT))
+    done = run(folder / "play.yml", folder / "hosts.yml")
+    assert done.returncode != 0
+    return done.stdout + done.stderr
+
+
+def test_hosts_that_cannot_be_looked_at_are_findings_of_the_preflight(run, tmp_path):
+    said = preflight(run, tmp_path)
+    assert "there are 2 findings" in said
+    assert "an: host: it is unreachable" in said and "dn1: host: it is unreachable" in said
+
+
+def test_arguments_are_validated_first(run, tmp_path):
+    said = preflight(run, tmp_path, timescaledb_host_data_checksums="perhaps")
+    assert "timescaledb_host_data_checksums" in said and "Gather the facts" not in said

@@ -1,0 +1,69 @@
+# GPL-3.0-or-later (see LICENSE)
+"""Every finding is complete, and its remedy can be followed: the variables that it names exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from _hosts import access_node, host
+from ansible_collections.timescaledb.multinode.plugins.plugin_utils._preflight import cluster_findings, host_findings
+
+ROLES = Path(__file__).resolve().parents[3] / "roles"
+VARIABLES = {name for path in ROLES.glob("*/meta/argument_specs.yml") for name in yaml.safe_load(path.read_text())["argument_specs"]["main"]["options"]}
+
+SERVER = dict(postgres="postgres (PostgreSQL) 15.20", available=["2.12.0"])
+OVERRIDES = ["port", "listen_addresses", "timescaledb.passfile", "data_directory", "hba_file", "config_file", "work mem"]
+OF_ONE_HOST = [
+    host(unreachable="timed out"),
+    host(timescaledb_version="2.13"),
+    host(postgresql_version=16),
+    host(postgresql_version=15, timescaledb_version="2.8.1"),
+    host(os_family="Suse", distribution="SLES"),
+    host(install_method="preinstalled"),
+    host(install_method="preinstalled", probe=SERVER),
+    host(probe=dict(filled=True, data="/d")),
+    host(probe=dict(filled=True, initialized="15", data="/d")),
+    host(probe=dict(filled=True, initialized="14", config=True)),
+    host(probe=dict(recovery=True)),
+    host(probe=dict(others={5432: "/etc/postgresql/15/other/postgresql.conf"})),
+    host(probe=dict(listening=[5432])),
+    host(database="two\nlines"),
+    host(probe=dict(encoding="SQL_ASCII", collation="C.UTF-8", ctype="C.UTF-8")),
+    host(probe=dict(extension="2.12.2")),
+    host(overrides={"max_prepared_transactions": 0}),
+    host(overrides={"password_encryption": "md5"}),
+    host(overrides={"wal_level": "replica"}),
+    *(host(overrides={name: "1"}) for name in OVERRIDES),
+]
+OF_THE_CLUSTER = [
+    [host()],
+    [access_node()],
+    [access_node(is_data_node=True), host()],
+    [access_node(), host(address="an")],
+    [access_node(), host("dn1"), host("dn2", node_name="dn1")],
+    [access_node(), host(encoding="LATIN1")],
+    [access_node(), host(locale="de_DE.UTF-8")],
+    [access_node(), host(timescaledb_version="2.12.2")],
+]
+FINDINGS = [host_findings(one) for one in OF_ONE_HOST] + [cluster_findings(hosts) for hosts in OF_THE_CLUSTER]
+
+
+@pytest.mark.parametrize("findings", FINDINGS)
+def test_each_defect_is_one_complete_finding(findings):
+    (finding,) = findings
+    assert set(finding) == {"host", "object", "cause", "remedy"}
+    assert all(isinstance(text, str) and text.strip() for text in finding.values())
+
+
+@pytest.mark.parametrize("findings", FINDINGS)
+def test_variables_of_a_remedy_exist(findings):
+    for finding in findings:
+        assert set(re.findall(r"timescaledb_(?:cluster|database|host)_\w+", finding["remedy"])) <= VARIABLES
+
+
+def test_all_defects_of_a_host_are_found_at_once():
+    many = host(timescaledb_version="2.14.0", overrides={"wal_level": "minimal", "port": 1}, probe=dict(recovery=True, listening=[5432]))
+    assert len(host_findings(many)) == 5

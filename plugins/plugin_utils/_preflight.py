@@ -65,7 +65,9 @@ def _release(host: dict[str, Any]) -> Found:
         return [(subject, refusal, "use TimescaleDB 2.13.1 on PostgreSQL 15")]
     last = _LAST_POSTGRESQL.get(release.minor, 12)
     if not _FIRST_POSTGRESQL <= int(host["postgresql_version"]) <= last:
-        return [(subject, f"TimescaleDB {release} is not made for this PostgreSQL", f"use PostgreSQL {_FIRST_POSTGRESQL} to {last}, or TimescaleDB 2.13.1")]
+        # TimescaleDB 2.0 is made for none of those that this collection installs.
+        others = f"PostgreSQL {' to '.join(map(str, sorted({_FIRST_POSTGRESQL, last})))}, or " if last >= _FIRST_POSTGRESQL else ""
+        return [(subject, f"TimescaleDB {release} is not made for this PostgreSQL", f"use {others}TimescaleDB 2.13.1")]
     return []
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-KIB, MIB, GIB = 1024, 1024**2, 1024**3
+KIB, MIB, GIB, TIB = 1024, 1024**2, 1024**3, 1024**4
 
 _MAINTENANCE_WORK_MEM_LIMIT = 2047 * MIB
 _BACKGROUND_WORKERS = 16
@@ -76,7 +76,7 @@ def as_text(value: Any) -> str:
 
 def size(number: float) -> str:
     """Bytes as timescaledb-tune prints them: in the largest unit, or the next smaller one where that would cut a fraction off."""
-    units = (("GB", GIB), ("MB", MIB), ("kB", KIB))
+    units = (("TB", TIB), ("GB", GIB), ("MB", MIB), ("kB", KIB))
     for (unit, factor), (smaller, smaller_factor) in zip(units, units[1:]):
         if number >= factor:
             whole = number / factor - int(number / factor) <= 0.001

@@ -14,7 +14,7 @@ def unit(log: Path) -> Outcome:
 
 
 def integration(log: Path) -> Outcome:
-    return _pytest(["tests/integration"], log)
+    return _pytest(["tests/integration", "tests/standin"], log)
 
 
 def _pytest(folders: list[str], log: Path) -> Outcome:

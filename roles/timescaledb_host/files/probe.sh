@@ -21,6 +21,12 @@ for script in "$extensions"/extension/timescaledb--*.sql; do
     case $version in *--*|'*.sql') ;; *) echo "available=${version%.sql}" ;; esac
 done
 
+# What an interrupted run has begun may still be at work. The brackets keep this text from finding itself.
+waited=0
+while [ $waited -lt 60 ] && grep -aqs 'bin/pg_createcluste[r]' /proc/[0-9]*/cmdline; do
+    sleep 1
+    waited=$((waited + 1))
+done
 if [ -f "$config/postgresql.conf" ]; then
     echo config=yes
     configured=$(sed -n "s/^[[:space:]]*data_directory[[:space:]]*=[[:space:]]*'\([^']*\)'.*/\1/p" "$config/postgresql.conf" | tail -n 1)

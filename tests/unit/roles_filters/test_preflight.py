@@ -59,6 +59,15 @@ def test_pairs_with_multinode_are_let_in(postgresql: int, timescaledb: str) -> N
     assert causes(host(postgresql_version=postgresql, timescaledb_version=timescaledb)) == []
 
 
+@pytest.mark.parametrize(
+    ("timescaledb", "remedy"),
+    [("2.0.2", "use TimescaleDB 2.13.1"), ("2.4.2", "use PostgreSQL 13, or TimescaleDB 2.13.1"), ("2.8.1", "use PostgreSQL 13 to 14, or TimescaleDB 2.13.1")],
+)
+def test_the_remedy_names_the_releases_of_postgresql_that_would_do(timescaledb: str, remedy: str) -> None:
+    (found,) = host_findings(host(postgresql_version=15, timescaledb_version=timescaledb))
+    assert found["remedy"] == remedy
+
+
 def test_other_operating_systems_are_refused() -> None:
     (cause,) = causes(host(os_family="Suse", distribution="SLES"))
     assert "SLES" in cause

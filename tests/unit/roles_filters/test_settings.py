@@ -36,6 +36,11 @@ def settings(node_type: str = "data_node", memory: float = 16 * GIB, cpus: int =
         (1.5 * GIB, "1536MB"),
         (2 * GIB, "2GB"),
         (GIB - MIB, "1023MB"),
+        (1024 * GIB, "1TB"),
+        (1024 * 1.5 * GIB, "1536GB"),
+        (1024 * GIB - GIB, "1023GB"),
+        (1024 * GIB - MIB, "1048575MB"),
+        (2000 * 1024 * GIB, "2000TB"),
     ],
 )
 def test_sizes_are_printed_as_timescaledb_tune_does(number: float, text: str) -> None:
@@ -137,6 +142,23 @@ def test_the_users_value_wins_and_appears_once() -> None:
     assert [setting["value"] for setting in found if setting["name"] == "shared_buffers"] == ["1GB"]
     assert {"name": "log_connections", "value": "on", "why": "set by the user"} in found
     assert {"name": "x.y", "value": "7", "why": "set by the user"} in found
+
+
+def test_a_name_in_capitals_is_the_same_setting() -> None:
+    found = settings(Shared_Preload_Libraries="auto_explain", Max_Connections=400)
+    assert found["shared_preload_libraries"] == "timescaledb, auto_explain"
+    assert (found["max_connections"], found["max_prepared_transactions"]) == ("400", "400")
+    assert not {"Shared_Preload_Libraries", "Max_Connections"} & set(found)
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "of_access_node", "of_data_node"),
+    # The access node's are timescaledb-tune's, 50 at the least; a data node serves all sessions of the access node.
+    [(1, "50", "100"), (4, "50", "100"), (4.5, "75", "100"), (6, "75", "100"), (7, "100", "100")],
+)
+def test_connections_by_memory(gigabytes: float, of_access_node: str, of_data_node: str) -> None:
+    assert settings("access_node", memory=gigabytes * GIB)["max_connections"] == of_access_node
+    assert settings("data_node", memory=gigabytes * GIB)["max_connections"] == of_data_node
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ name: source_addresses
 short_description: Addresses that connections of hosts come from
 version_added: 0.1.0
 description:
-  - What the inventory says, else the addresses of the default routes.
+  - What the inventory says, else the addresses that their names stand for.
   - Used by the roles of this collection.
-positional: hostvars
+positional: hostvars, resolved
 options:
   _input:
     description: Names of the hosts.
@@ -21,12 +21,16 @@ options:
     description: The variables of all hosts.
     type: dictionary
     required: true
+  resolved:
+    description: For each name, its IP addresses as one of the hosts sees them.
+    type: dictionary
+    required: true
 author:
   - The timescaledb.multinode maintainers (@timescaledb-multinode)
 """
 
 EXAMPLES = r"""
-addresses: "{{ groups.timescale_data_nodes | timescaledb.multinode.source_addresses(hostvars) }}"
+addresses: "{{ groups.timescale_data_nodes | timescaledb.multinode.source_addresses(hostvars, probe.addresses) }}"
 """
 
 RETURN = r"""

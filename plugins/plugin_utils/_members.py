@@ -32,17 +32,26 @@ def _member(name: str, host: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
-def source_addresses(names: list[str], hostvars: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The IP addresses that connections of these hosts come from: what the inventory says, else those of their default routes."""
-    return list(dict.fromkeys(address for name in names for address in _sources(hostvars[name])))
+def source_addresses(names: list[str], hostvars: Mapping[str, Mapping[str, Any]], resolved: Mapping[str, list[str]]) -> list[str]:
+    """The IP addresses that connections of these hosts come from: what the inventory says, else those that their addresses stand for.
+
+    Facts would not do: a host with two networks has its default route in the wrong one, and a run with a limit has no facts of the rest.
+
+    Args:
+        resolved: the IP addresses of each address, as seen by the host that lets them in.
+    """
+    return list(dict.fromkeys(address for name in names for address in _sources(name, hostvars[name], resolved)))
 
 
-def _sources(host: Mapping[str, Any]) -> list[str]:
+def unknown_members(names: list[str], hostvars: Mapping[str, Mapping[str, Any]], resolved: Mapping[str, list[str]]) -> list[str]:
+    """Those of the hosts whose IP addresses are not known."""
+    return [name for name in names if not _sources(name, hostvars[name], resolved)]
+
+
+def _sources(name: str, host: Mapping[str, Any], resolved: Mapping[str, list[str]]) -> list[str]:
     if "timescaledb_host_source_addresses" in host:
         return list(host["timescaledb_host_source_addresses"])
-    facts = host.get("ansible_facts", {})
-    found = (facts.get(f"default_ipv{version}", {}).get("address") for version in (4, 6))
-    return [address for address in found if address]
+    return resolved.get(_member(name, host)["host"], [])
 
 
 def hba_rules(addresses: list[str], database: str, role: str) -> list[str]:

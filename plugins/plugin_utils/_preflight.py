@@ -47,7 +47,7 @@ def host_findings(host: dict[str, Any]) -> list[dict[str, str]]:
     name = host["name"]
     if host["unreachable"]:
         return [finding(name, "host", f"it is unreachable: {host['unreachable']}", "start it, or correct ansible_host and the login")]
-    checks = (_release, _operating_system, _installation, _server, _database, _overrides)
+    checks = (_release, _operating_system, _installation, _members, _server, _database, _preloads, _overrides)
     return [finding(name, *found) for check in checks for found in check(host)]
 
 
@@ -90,6 +90,11 @@ def _installation(host: dict[str, Any]) -> Found:
     return []
 
 
+def _members(host: dict[str, Any]) -> Found:
+    remedy = "correct its timescaledb_host_address or the resolution of names here, or set its timescaledb_host_source_addresses"
+    return [(f"address of {name}", "it does not resolve on this host", remedy) for name in host["unknown_members"]]
+
+
 def _server(host: dict[str, Any]) -> Found:
     probe, subject = host["probe"], f"PostgreSQL cluster {host['cluster_name']}"
     found: Found = []
@@ -124,6 +129,17 @@ def _database(host: dict[str, Any]) -> Found:
         remedy = f"set timescaledb_host_timescaledb_version to {probe['extension']}: deploy neither upgrades nor downgrades a database"
         found.append((subject, f"it has TimescaleDB {probe['extension']}, wanted {host['timescaledb_version']}", remedy))
     return found
+
+
+def _preloads(host: dict[str, Any]) -> Found:
+    if "shared_preload_libraries" in (name.lower() for name in host["overrides"]):
+        return []
+    there = [library.strip() for library in (host["probe"]["preloads"] or "").split(",")]
+    others = ", ".join(library for library in there if library not in ("", "timescaledb"))
+    if not others:
+        return []
+    remedy = f"set timescaledb_host_settings.shared_preload_libraries to what of it is still wanted: timescaledb, {others}"
+    return [(f"PostgreSQL cluster {host['cluster_name']}", f"it preloads {others}, which this run would take away", remedy)]
 
 
 def _overrides(host: dict[str, Any]) -> Found:

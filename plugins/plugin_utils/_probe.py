@@ -14,13 +14,14 @@ def parse_probe(text: str) -> dict[str, Any]:
     """The lines of probe.sh as a dictionary.
 
     Returns:
-        packages (name -> version, held), postgres (version text), available (TimescaleDB versions), config, filled, passfile_directory (bool), initialized
-        (major version or None), data (path), others (port -> file of another PostgreSQL cluster), listening (ports), port (of the
-        running server or None), recovery, encoding, collation, ctype, extension (of the cluster's database, None where there is none).
+        packages (name -> version, held), postgres (version text), available (TimescaleDB versions), addresses (name -> IP addresses),
+        config, filled, passfile_directory (bool), initialized (major version or None), data (path), others (port -> file of another
+        PostgreSQL cluster), listening (ports), port (of the running server or None), recovery, preloads (libraries, None where no server
+        runs), encoding, collation, ctype, extension (of the cluster's database, None where there is none).
     """
-    probe: dict[str, Any] = dict(packages={}, available=[], others={}, listening=[], port=None)
+    probe: dict[str, Any] = dict(packages={}, available=[], addresses={}, others={}, listening=[], port=None)
     probe.update(dict.fromkeys(("config", "filled", "passfile_directory", "recovery"), False))
-    probe.update(dict.fromkeys(("postgres", "initialized", "data", "encoding", "collation", "ctype", "extension")))
+    probe.update(dict.fromkeys(("postgres", "initialized", "data", "encoding", "collation", "ctype", "extension", "preloads")))
     for line in text.splitlines():
         name, separator, value = line.partition("=")
         if not separator:
@@ -29,6 +30,9 @@ def parse_probe(text: str) -> dict[str, Any]:
             package, status, want, version = (value.split() + [""] * 4)[:4]
             if status == "installed":
                 probe["packages"][package] = dict(version=version, held=want == "hold")
+        elif name == "address":
+            address, _space, known_as = value.partition(" ")
+            probe["addresses"].setdefault(known_as, []).append(address)
         elif name == "available":
             probe["available"].append(value)
         elif name == "other":

@@ -24,7 +24,7 @@ EOF
         apt-get -qq install --no-install-recommends postgresql-15 python3-psycopg2 python3-debian \
             "timescaledb-2-postgresql-15=$0" "timescaledb-2-loader-postgresql-15=$0"
         apt-mark hold timescaledb-2-postgresql-15 timescaledb-2-loader-postgresql-15
-        pg_createcluster 15 main --port 5432 --locale C.UTF-8 --encoding UTF8 -- --data-checksums --auth-host scram-sha-256
+        pg_createcluster 15 main --createclusterconf /usr/share/postgresql-common/createcluster.conf --port 5432 --locale C.UTF-8 --encoding UTF8 -- --data-checksums --auth-host scram-sha-256
         install -d -o postgres -g postgres -m 0700 /etc/timescaledb-multinode' "$version" >/dev/null 2>&1
     run sh -ec 'cat >/etc/postgresql/15/main/conf.d/timescaledb-multinode.conf' <"$files/postgresql.conf.$node"
     run sh -ec 'cat >/etc/postgresql/15/main/pg_hba.conf' <"$files/pg_hba.conf.$node"

@@ -10,8 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS / folder) for folder in ("stages", "engine", "containers", "integration")]
+sys.path.extend(str(Path(__file__).resolve().parents[1] / folder) for folder in ("stages", "engine", "containers", "integration"))
 
 import daemon
 import deploy

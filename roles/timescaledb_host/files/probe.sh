@@ -1,7 +1,12 @@
 # What is on this host already. Reads only. Prints name=value lines; see plugin_utils/_probe.py.
-# Arguments: bindir configdir datadir database passfile package...
-bindir=$1 config=$2 data=$3 database=$4 passfile=$5
-shift 5
+# Arguments: bindir configdir datadir database passfile "address..." package...
+bindir=$1 config=$2 data=$3 database=$4 passfile=$5 addresses=$6
+shift 6
+
+# As this host sees the others, also those that this run leaves out.
+for address in $addresses; do
+    getent ahosts "$address" | sed -n "s#^\([^ %]*\) *STREAM.*#address=\1 $address#p"
+done
 
 for package in "$@"; do
     if command -v dpkg-query >/dev/null; then
@@ -52,6 +57,7 @@ if [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; then
     }
     ask -v "name=$database" -d postgres <<'SQL'
 SELECT 'recovery=' || pg_is_in_recovery();
+SELECT 'preloads=' || current_setting('shared_preload_libraries');
 SELECT 'encoding=' || pg_encoding_to_char(encoding), E'\ncollation=' || datcollate, E'\nctype=' || datctype FROM pg_database WHERE datname = :'name' \g (recordsep='' fieldsep='')
 SQL
     extension=$(ask -d "dbname='$(printf %s "$database" | sed "s/[\\\\']/\\\\&/g")'" -c "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'")

@@ -31,6 +31,7 @@ def host(name: str = "dn1", probe: dict[str, Any] | None = None, **changes: Any)
         encoding="UTF8",
         locale="C.UTF-8",
         overrides={},
+        unknown_members=[],
         probe=parse_probe("") | (probe or {}),
     )
     return described | changes

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.timescaledb.multinode.plugins.plugin_utils._members import cluster_members, fits_into_hba, hba_rules, source_addresses
+from ansible_collections.timescaledb.multinode.plugins.plugin_utils._members import cluster_members, fits_into_hba, hba_rules, source_addresses, unknown_members
 
 
 def test_defaults_are_those_of_the_roles() -> None:
@@ -32,20 +32,19 @@ def test_members_keep_the_order_of_the_inventory() -> None:
     assert [one["node_name"] for one in cluster_members(["b", "a"], {"a": {}, "b": {}})] == ["b", "a"]
 
 
-def test_source_addresses_are_those_of_the_default_routes() -> None:
-    facts = dict(default_ipv4={"address": "10.0.0.1"}, default_ipv6={"address": "fd00::1"})
-    assert source_addresses(["dn1"], {"dn1": {"ansible_facts": facts}}) == ["10.0.0.1", "fd00::1"]
+def test_source_addresses_are_those_that_the_name_stands_for() -> None:
+    resolved = {"dn1.example": ["10.0.0.1", "fd00::1"]}
+    assert source_addresses(["dn1"], {"dn1": {"ansible_host": "dn1.example"}}, resolved) == ["10.0.0.1", "fd00::1"]
 
 
 def test_source_addresses_of_the_inventory_win_and_appear_once() -> None:
-    facts = dict(default_ipv4={"address": "10.0.0.1"}, default_ipv6={})
-    hostvars = {"a": {"ansible_facts": facts, "timescaledb_host_source_addresses": ["10.9.9.9"]}, "b": {"timescaledb_host_source_addresses": ["10.9.9.9"]}}
-    assert source_addresses(["a", "b"], hostvars) == ["10.9.9.9"]
+    hostvars = {"a": {"timescaledb_host_source_addresses": ["10.9.9.9"]}, "b": {}}
+    assert source_addresses(["a", "b"], hostvars, {"a": ["10.0.0.1"], "b": ["10.9.9.9"]}) == ["10.9.9.9"]
 
 
-@pytest.mark.parametrize("facts", [{}, {"default_ipv4": {}, "default_ipv6": {}}])
-def test_a_host_without_a_default_route_has_no_address(facts: dict) -> None:
-    assert source_addresses(["dn1"], {"dn1": {"ansible_facts": facts}}) == []
+def test_members_without_an_address_are_named() -> None:
+    hostvars = {"a": {"timescaledb_host_source_addresses": ["10.9.9.9"]}, "b": {}, "c": {}}
+    assert unknown_members(["a", "b", "c"], hostvars, {"b": ["10.0.0.2"]}) == ["c"]
 
 
 @pytest.mark.parametrize(("address", "network"), [("10.0.0.1", "10.0.0.1/32"), ("fd00::1", "fd00::1/128")])

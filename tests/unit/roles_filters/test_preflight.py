@@ -159,6 +159,26 @@ def test_wal_level_of_an_access_node_is_the_users_business() -> None:
     assert host_findings(access_node(overrides={"wal_level": "replica"})) == []
 
 
+@pytest.mark.parametrize("preloads", ["timescaledb", "", None])
+def test_libraries_that_stay(preloads: str | None) -> None:
+    assert host_findings(host(probe=dict(preloads=preloads))) == []
+
+
+def test_libraries_that_would_be_lost() -> None:
+    (found,) = host_findings(host(probe=dict(preloads="pg_stat_statements, timescaledb")))
+    assert "preloads pg_stat_statements," in found["cause"]
+    assert found["remedy"].endswith("timescaledb, pg_stat_statements")
+
+
+def test_libraries_that_the_user_decided_on() -> None:
+    assert host_findings(host(probe=dict(preloads="pg_stat_statements"), overrides={"Shared_Preload_Libraries": "auto_explain"})) == []
+
+
+def test_members_of_unknown_address() -> None:
+    (found,) = host_findings(host(unknown_members=["dn2"]))
+    assert found["object"] == "address of dn2" and "timescaledb_host_source_addresses" in found["remedy"]
+
+
 def test_a_good_cluster() -> None:
     assert cluster_findings([access_node(), host("dn1"), host("dn2")]) == []
 

@@ -12,6 +12,9 @@ package=python3-psycopg2 config-files deinstall 2.9.5-1
 postgres=postgres (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1)
 available=2.13.0
 available=2.13.1
+address=10.0.0.2 dn2
+address=fd00::2 dn2
+address=10.0.0.3 dn3
 config=yes
 data=/var/lib/postgresql/15/main
 initialized=15
@@ -21,6 +24,7 @@ listening=1538
 listening=0016
 port=5432
 recovery=false
+preloads=timescaledb, auto_explain
 encoding=UTF8
 collation=C.UTF-8
 ctype=C.UTF-8
@@ -42,6 +46,7 @@ def test_a_running_node() -> None:
     assert probe["available"] == ["2.13.0", "2.13.1"]
     assert (probe["port"], probe["initialized"], probe["extension"]) == (5432, "15", "2.13.1")
     assert probe["config"] is True and probe["filled"] is True
+    assert probe["preloads"] == "timescaledb, auto_explain"
 
 
 def test_a_removed_package_is_not_installed() -> None:
@@ -52,6 +57,10 @@ def test_ports() -> None:
     probe = parse_probe(LINES)
     assert probe["listening"] == [0x1538, 22]
     assert probe["others"] == {5433: "/etc/postgresql/15/other/postgresql.conf"}
+
+
+def test_addresses() -> None:
+    assert parse_probe(LINES)["addresses"] == {"dn2": ["10.0.0.2", "fd00::2"], "dn3": ["10.0.0.3"]}
 
 
 def test_recovery() -> None:

@@ -37,4 +37,4 @@ class FilterModule:
     """The filter cluster_findings."""
 
     def filters(self) -> dict:
-        return {"cluster_findings": lambda hosts: cluster_findings(hosts)}
+        return {"cluster_findings": cluster_findings}

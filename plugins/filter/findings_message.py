@@ -37,4 +37,4 @@ class FilterModule:
     """The filter findings_message."""
 
     def filters(self) -> dict:
-        return {"findings_message": lambda findings: as_message(findings)}
+        return {"findings_message": as_message}

@@ -37,4 +37,4 @@ class FilterModule:
     """The filter host_findings."""
 
     def filters(self) -> dict:
-        return {"host_findings": lambda host: host_findings(host)}
+        return {"host_findings": host_findings}

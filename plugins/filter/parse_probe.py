@@ -37,4 +37,4 @@ class FilterModule:
     """The filter parse_probe."""
 
     def filters(self) -> dict:
-        return {"parse_probe": lambda text: parse_probe(text)}
+        return {"parse_probe": parse_probe}

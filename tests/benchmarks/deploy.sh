@@ -1,4 +1,4 @@
-#!/bin/bash
+# shellcheck shell=bash
 # What deploy.yml does on virgin hosts, as a plain shell script would do it: no checks, no second run, hosts side by side.
 # The yardstick of benchmarks/deploy.py; it is handed the files that deploy.yml writes, so that both set up the same.
 #

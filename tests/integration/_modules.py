@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import runpy
@@ -14,7 +15,7 @@ from ansible.module_utils import basic
 
 COLLECTION = "ansible_collections.timescaledb.multinode"
 # What every module imports is loaded once, before the forks.
-import ansible_collections.community.postgresql.plugins.module_utils.postgres  # noqa: E402, F401
+importlib.import_module("ansible_collections.community.postgresql.plugins.module_utils.postgres")
 
 
 def run_module(name: str, arguments: dict[str, Any], check: bool = False, diff: bool = True, environment: dict[str, str] | None = None) -> dict[str, Any]:

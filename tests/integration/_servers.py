@@ -121,7 +121,7 @@ class Server:
 
     def program(self, name: str, *arguments: Any) -> None:
         command = [self.engine.bindir / name, *map(str, arguments)]
-        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=self.root, **_server_user())
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=self.root, check=False, **_server_user())
         if done.returncode:
             log = self.log.read_text()[-2000:] if self.log.exists() else ""
             raise RuntimeError(f"{' '.join(map(str, command))}: {done.stderr}{log}")

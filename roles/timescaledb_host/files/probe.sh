@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # What is on this host already. Reads only. Prints name=value lines; see plugin_utils/_probe.py.
 # Arguments: bindir configdir datadir database passfile "address..." package...
 bindir=$1 config=$2 data=$3 database=$4 passfile=$5 addresses=$6

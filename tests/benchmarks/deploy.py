@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import toolbox
@@ -25,8 +26,8 @@ HYPERTABLE = {
 }
 
 
-def measure(folder: Path) -> list[Figure]:
-    """folder: for the inventory and the files that are handed to the script."""
+def measure(folder: Path) -> Iterator[Figure]:
+    """folder: for the inventory and the files that are handed to the script. Each figure comes as soon as it is known."""
     bench = _Bench(folder)
     first = Figure("first deploy, 1 + 4 hosts", "deploy.yml", "shell script, hosts side by side", at_most=1.3)
     idle = Figure("deploy with nothing to do, 1 + 4 hosts", "deploy.yml", "ansible -m ping", at_most=7)
@@ -36,15 +37,16 @@ def measure(folder: Path) -> list[Figure]:
         for _round in range(ROUNDS):
             idle.theirs_seconds.append(bench.ping())
             idle.ours_seconds.append(bench.deploy(changed=0))
+        yield idle
         bench.collect_files()
         for _round in range(2):
             bench.fresh_hosts()
             first.theirs_seconds.append(bench.script())
             bench.fresh_hosts()
             first.ours_seconds.append(bench.deploy())
+        yield first
     finally:
         bench.remove_hosts()
-    return [first, idle]
 
 
 class _Bench:

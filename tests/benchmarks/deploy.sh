@@ -25,7 +25,7 @@ EOF
             "timescaledb-2-postgresql-15=$0" "timescaledb-2-loader-postgresql-15=$0"
         apt-mark hold timescaledb-2-postgresql-15 timescaledb-2-loader-postgresql-15
         pg_createcluster 15 main --createclusterconf /usr/share/postgresql-common/createcluster.conf --port 5432 --locale C.UTF-8 --encoding UTF8 -- --data-checksums --auth-host scram-sha-256
-        install -d -o postgres -g postgres -m 0700 /etc/timescaledb-multinode' "$version" >/dev/null 2>&1
+        install -d -o postgres -g postgres -m 0700 /etc/timescaledb-multinode' "$version" >/dev/null
     run sh -ec 'cat >/etc/postgresql/15/main/conf.d/timescaledb-multinode.conf' <"$files/postgresql.conf.$node"
     run sh -ec 'cat >/etc/postgresql/15/main/pg_hba.conf' <"$files/pg_hba.conf.$node"
     run sh -ec 'umask 077; cat >/etc/timescaledb-multinode/passfile; chown postgres:postgres /etc/timescaledb-multinode/passfile' <"$files/passfile"
@@ -34,7 +34,7 @@ EOF
       echo "CREATE DATABASE timescaledb TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8';"
       echo '\c timescaledb'
       echo "CREATE EXTENSION timescaledb VERSION '${version%%~*}';"
-    } | run sudo -u postgres psql -qX -v ON_ERROR_STOP=1 >/dev/null 2>&1
+    } | run sudo -u postgres psql -qX -v ON_ERROR_STOP=1 >/dev/null
 }
 
 jobs=()
@@ -58,4 +58,4 @@ INSERT INTO scratch SELECT now(), n FROM generate_series(1, 1000) AS n;
 SELECT count(*) FROM scratch;
 DROP TABLE scratch;
 EOF
-} | docker exec -i "$prefix-$access" sudo -u postgres psql -qX -v ON_ERROR_STOP=1 timescaledb >/dev/null 2>&1
+} | docker exec -i "$prefix-$access" sudo -u postgres psql -qX -v ON_ERROR_STOP=1 timescaledb >/dev/null

@@ -7,45 +7,67 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+
+_FLAGS = ("systemd", "config", "filled", "passfile_directory", "recovery")
+_TEXTS = ("family", "postgres", "initialized", "data", "encoding", "collation", "ctype", "extension", "preloads", "passfile", "settings", "hba")
+_ASKED = ("asked_database", "asked_passfile")
+_NUMBERS = ("cpus", "port")
 
 
 def parse_probe(text: str) -> dict[str, Any]:
     """The lines of probe.sh as a dictionary.
 
     Returns:
-        packages (name -> version, held), postgres (version text), available (TimescaleDB versions), addresses (name -> IP addresses),
-        config, filled, passfile_directory (bool), initialized (major version or None), data (path), others (port -> file of another
-        PostgreSQL cluster), listening (ports), port (of the running server or None), recovery, preloads (libraries, None where no server
-        runs), encoding, collation, ctype, extension (of the cluster's database, None where there is none).
+        asked_database and asked_passfile: what the probe was about.
+        Of the machine: family (Debian, RedHat or None), system (id, codename and name of the operating system), systemd (bool),
+        memory (bytes), cpus, packages (name -> version, held), postgres (version text), available (TimescaleDB versions), addresses
+        (name -> IP addresses), others (port -> file of another PostgreSQL cluster), listening (ports).
+        Of the PostgreSQL cluster: config, filled, passfile_directory (bool), initialized (major version or None), data (path), passfile,
+        settings and hba (owner, mode and, but for hba, SHA-256 of these files), rules (lines of the collection's block in pg_hba.conf).
+        Of its server, where one runs: port (else None), recovery, preloads (libraries), pending (restart, reload and errors, as
+        pending.sql says), encoding, collation, ctype, extension (of the cluster's database, None where there is none).
     """
-    probe: dict[str, Any] = dict(packages={}, available=[], addresses={}, others={}, listening=[], port=None)
-    probe.update(dict.fromkeys(("config", "filled", "passfile_directory", "recovery"), False))
-    probe.update(dict.fromkeys(("postgres", "initialized", "data", "encoding", "collation", "ctype", "extension", "preloads")))
+    probe: dict[str, Any] = dict(packages={}, available=[], addresses={}, others={}, listening=[], rules=[])
+    probe.update(system=dict(id="", codename="", name=""), memory=None, pending=None)
+    probe.update(dict.fromkeys(_FLAGS, False))
+    probe.update(dict.fromkeys((*_ASKED, *_TEXTS, *_NUMBERS)))
     for line in text.splitlines():
         name, separator, value = line.partition("=")
-        if not separator:
-            continue
-        if name == "package":
-            package, status, want, version = (value.split() + [""] * 4)[:4]
-            if status == "installed":
-                probe["packages"][package] = dict(version=version, held=want == "hold")
-        elif name == "address":
-            address, _space, known_as = value.partition(" ")
-            probe["addresses"].setdefault(known_as, []).append(address)
-        elif name == "available":
-            probe["available"].append(value)
-        elif name == "other":
-            port, _space, path = value.partition(" ")
-            probe["others"][int(port)] = path
-        elif name == "listening":
-            probe["listening"].append(int(value, 16))
-        elif name in ("config", "filled", "passfile_directory"):
-            probe[name] = True
-        elif name == "recovery":
-            probe[name] = value == "true"
-        elif name == "port":
-            probe[name] = int(value)
-        else:
-            probe[name] = value
+        if separator:
+            _take(probe, name, value)
     return probe
+
+
+def _take(probe: dict[str, Any], name: str, value: str) -> None:
+    if name in _ASKED or name in _TEXTS:
+        probe[name] = value
+    elif name in _FLAGS:
+        probe[name] = value in ("yes", "true")
+    elif name in _NUMBERS:
+        probe[name] = int(value)
+    elif name == "system":
+        identifier, codename, full_name = (value.split(" ", maxsplit=2) + [""] * 2)[:3]
+        probe[name] = dict(id=identifier, codename=codename, name=full_name)
+    elif name == "memory":
+        # The kernel keeps a little more or less from boot to boot; settings that need a restart must not follow that.
+        probe[name] = round(int(value) / 65536) * 65536 * 1024
+    elif name == "package":
+        package, status, want, version = (value.split() + [""] * 4)[:4]
+        if status == "installed":
+            probe["packages"][package] = dict(version=version, held=want == "hold")
+    elif name == "address":
+        address, _space, known_as = value.partition(" ")
+        probe["addresses"].setdefault(known_as, []).append(address)
+    elif name == "available":
+        probe["available"].append(value)
+    elif name == "other":
+        port, _space, path = value.partition(" ")
+        probe["others"][int(port)] = path
+    elif name == "listening":
+        probe["listening"].append(int(value, 16))
+    elif name == "rule":
+        probe["rules"].append(value)
+    elif name == "pending":
+        probe[name] = json.loads(value)

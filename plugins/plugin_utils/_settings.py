@@ -30,7 +30,6 @@ class Host:
         memory: bytes.
         cpus: number of processors.
         postgresql_version: major version.
-        data_nodes: number of data nodes in the cluster.
         overrides: the user's settings.
     """
 
@@ -41,7 +40,6 @@ class Host:
     port: int
     listen_addresses: str | list[str]
     passfile: str
-    data_nodes: int = 1
     overrides: dict[str, Any] = field(default_factory=dict)
 
     @property

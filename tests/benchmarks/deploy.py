@@ -1,15 +1,17 @@
 # GPL-3.0-or-later (see LICENSE)
-"""deploy.yml on one access node and four data nodes in containers: the first run against a plain shell script that does the same work,
-and a run with nothing to do against `ansible -m ping` on the same hosts.
+"""deploy.yml on one access node and four data nodes, reached by ssh: the first run on virgin hosts against a plain shell script that does
+the same work, and a run with nothing to do against `ansible -m ping` on the same hosts.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import image
 import toolbox
 from measure import Figure, run, seconds
 
@@ -52,13 +54,26 @@ def measure(folder: Path) -> Iterator[Figure]:
 class _Bench:
     def __init__(self, folder: Path) -> None:
         self._files = folder / "files"
-        self._inventory = folder / "bench.inventory.yml"
-        self._password = folder / "password"
+        shutil.rmtree(self._files, ignore_errors=True)
+        self._files.mkdir(parents=True)
+        self._ssh_config = self._files / "ssh_config"
+        self._password = self._files / "password"
+        self._key = self._files / "key"
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self._key)])
+        self._control_path = ""
         self._version = ""
-        inventory = {
+        self._hosts = folder / "hosts.yml"
+        self._hosts.write_text(json.dumps(self._inventory(image.ensure("virgin"))))
+        self._by_ssh = folder / "by_ssh.yml"
+        connection = {"ansible_connection": "ssh", "ansible_user": "root", "ansible_ssh_common_args": f"-F {self._ssh_config}"}
+        self._by_ssh.write_text(json.dumps({"all": {"vars": connection}}))
+
+    def _inventory(self, of_image: str) -> dict[str, object]:
+        return {
             "all": {
                 "vars": {
                     "test_hosts_project": PROJECT,
+                    "test_hosts_image": of_image,
                     "timescaledb_database_password_file": str(self._password),
                     "timescaledb_cluster_hypertables": [HYPERTABLE],
                     # Five servers share this machine; a quarter of its memory for each would be too much.
@@ -68,43 +83,56 @@ class _Bench:
             "timescale_access_node": {"hosts": {ACCESS_NODE: None}},
             "timescale_data_nodes": {"hosts": dict.fromkeys(DATA_NODES)},
         }
-        self._inventory.write_text(json.dumps(inventory))
 
     def fresh_hosts(self) -> None:
+        """Hosts that nothing has been done to, with ssh."""
         self.remove_hosts()
         self._ansible("ansible-playbook", "tests/containers/create.yml")
+        public_key = Path(f"{self._key}.pub").read_text().strip()
+        # A connection that is kept open would lead to the host of that name before.
+        self._control_path = tempfile.mkdtemp(prefix="bench-")
+        lines = []
+        for node in NODES:
+            self._inside(node, "sh", "-c", f"umask 077; echo '{public_key}' >/root/.ssh/authorized_keys")
+            address = run(["docker", "inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", f"{PROJECT}-{node}"]).strip()
+            lines.append(f"Host {node}\n  HostName {address}\n")
+        lines += [
+            "Host *\n  User root\n  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n  LogLevel ERROR\n",
+            f"  IdentityFile {self._key}\n  IdentitiesOnly yes\n  ControlMaster auto\n  ControlPath {self._control_path}/%n\n  ControlPersist 60\n",
+        ]
+        self._ssh_config.write_text("".join(lines))
 
     def remove_hosts(self) -> None:
         self._ansible("ansible-playbook", "tests/containers/destroy.yml")
+        if self._control_path:
+            shutil.rmtree(self._control_path, ignore_errors=True)
 
     def deploy(self, changed: int | None = None) -> float:
         """Seconds of one run; changed: what it has to count for every host."""
         output: list[str] = []
-        taken = seconds(lambda: output.append(self._ansible("ansible-playbook", "timescaledb.multinode.deploy")))
+        taken = seconds(lambda: output.append(self._ansible("ansible-playbook", "timescaledb.multinode.deploy", by_ssh=True)))
         if changed is not None and output[0].count(f"changed={changed} ") != len(NODES):
             raise RuntimeError(f"expected changed={changed} everywhere:\n{output[0][-2000:]}")
         self._check()
         return taken
 
     def ping(self) -> float:
-        return seconds(lambda: self._ansible("ansible", "all", "-m", "ansible.builtin.ping"))
+        return seconds(lambda: self._ansible("ansible", "all", "-m", "ansible.builtin.ping", by_ssh=True))
 
     def script(self) -> float:
         script = str(Path(__file__).with_name("deploy.sh"))
-        taken = seconds(lambda: run(["bash", script, PROJECT, str(self._files), self._version, *NODES]))
+        taken = seconds(lambda: run(["bash", script, str(self._files), self._version, *NODES]))
         self._check()
         return taken
 
     def collect_files(self) -> None:
         """What the script is to write is what deploy.yml has written."""
-        shutil.rmtree(self._files, ignore_errors=True)
-        self._files.mkdir()
         for node in NODES:
-            for name, path in (("postgresql.conf", f"{CONFIG}/conf.d/timescaledb-multinode.conf"), ("pg_hba.conf", f"{CONFIG}/pg_hba.conf")):
-                (self._files / f"{name}.{node}").write_text(self._inside(node, "cat", path))
+            (self._files / f"postgresql.conf.{node}").write_text(self._inside(node, "cat", f"{CONFIG}/conf.d/timescaledb-multinode.conf"))
         (self._files / "passfile").write_text(self._inside(ACCESS_NODE, "cat", "/etc/timescaledb-multinode/passfile"))
         (self._files / "sources").write_text(self._inside(ACCESS_NODE, "cat", "/etc/apt/sources.list.d/timescaledb-multinode.sources"))
-        shutil.copy(self._password, self._files / "password")
+        for name in ("probe.sh", "check.sh"):
+            shutil.copy(toolbox.CHECKOUT / "roles" / "timescaledb_host" / "files" / name, self._files)
         self._version = self._inside(ACCESS_NODE, "dpkg-query", "-W", "-f=${Version}", "timescaledb-2-postgresql-15")
 
     def _check(self) -> None:
@@ -117,7 +145,7 @@ class _Bench:
     def _inside(self, node: str, *command: str) -> str:
         return run(["docker", "exec", f"{PROJECT}-{node}", *command])
 
-    def _ansible(self, program: str, *arguments: str) -> str:
-        inventories = ("tests/containers/inventory.yml", "build/engine.inventory.yml", str(self._inventory))
+    def _ansible(self, program: str, *arguments: str, by_ssh: bool = False) -> str:
+        inventories = ["tests/containers/inventory.yml", "build/engine.inventory.yml", str(self._hosts), *([str(self._by_ssh)] if by_ssh else [])]
         command = [program, *(part for inventory in inventories for part in ("-i", inventory)), *arguments]
-        return run(command, cwd=toolbox.CHECKOUT, env=toolbox.environment())
+        return run(command, cwd=toolbox.CHECKOUT, env=toolbox.environment() | {"ANSIBLE_SSH_CONTROL_PATH_DIR": self._control_path or "/tmp"})

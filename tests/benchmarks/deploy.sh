@@ -1,52 +1,74 @@
 # shellcheck shell=bash
-# What deploy.yml does on virgin hosts, as a plain shell script would do it: no checks, no second run, hosts side by side.
+# What deploy.yml does on virgin hosts, as a plain shell script would do it, hosts side by side: no second run, no other release, no findings.
 # The yardstick of benchmarks/deploy.py; it is handed the files that deploy.yml writes, so that both set up the same.
 #
-# usage: deploy.sh PREFIX FILES VERSION NODE_NAME...      the first node is the access node
-#   PREFIX  of the container names, FILES a folder with postgresql.conf.NODE, pg_hba.conf.NODE, passfile, password, sources
+# usage: deploy.sh FILES VERSION NODE_NAME...      the first node is the access node
+#   FILES  a folder with ssh_config, postgresql.conf.NODE_NAME, passfile, password, sources, probe.sh, check.sh
 set -euo pipefail
-prefix=$1 files=$2 version=$3
-shift 3
+files=$1 version=$2
+shift 2
 access=$1
+nodes=("$@")
+data=/var/lib/postgresql/15/main
+config=/etc/postgresql/15/main
+bin=/usr/lib/postgresql/15/bin
+
+on() {
+    local node=$1
+    shift
+    ssh -F "$files/ssh_config" "$node" "$@"
+}
 
 host() {
-    local node=$1 container=$prefix-$1
-    run() { docker exec -i "$container" "$@"; }
-    run sh -ec 'cat >/etc/apt/sources.list.d/timescaledb.sources' <"$files/sources"
-    run sh -ec 'cat >/etc/apt/preferences.d/timescaledb' <<EOF
+    local node=$1
+    # Look before anything is changed.
+    on "$node" "sh -s timescaledb /etc/timescaledb-multinode/passfile '${nodes[*]}' 'SELECT 1' Debian $bin $config $data RedHat - - - postgresql-15" \
+        <"$files/probe.sh" >/dev/null
+    on "$node" 'cat >/etc/apt/sources.list.d/timescaledb.sources' <"$files/sources"
+    on "$node" 'cat >/etc/apt/preferences.d/timescaledb' <<EOF
 Package: timescaledb-2-postgresql-15 timescaledb-2-loader-postgresql-15
 Pin: version $version
 Pin-Priority: 1001
 EOF
-    run sh -ec 'mkdir -p /etc/postgresql-common && echo create_main_cluster=false >/etc/postgresql-common/createcluster.conf
+    on "$node" "set -e
+        mkdir -p /etc/postgresql-common
+        echo create_main_cluster=false >/etc/postgresql-common/createcluster.conf
         export DEBIAN_FRONTEND=noninteractive
         apt-get -qq update
-        apt-get -qq install --no-install-recommends postgresql-15 python3-psycopg2 python3-debian \
-            "timescaledb-2-postgresql-15=$0" "timescaledb-2-loader-postgresql-15=$0"
+        apt-get -qq install --no-install-recommends postgresql-15 python3-psycopg2 \
+            timescaledb-2-postgresql-15=$version timescaledb-2-loader-postgresql-15=$version
         apt-mark hold timescaledb-2-postgresql-15 timescaledb-2-loader-postgresql-15
-        pg_createcluster 15 main --createclusterconf /usr/share/postgresql-common/createcluster.conf --port 5432 --locale C.UTF-8 --encoding UTF8 -- --data-checksums --auth-host scram-sha-256
-        install -d -o postgres -g postgres -m 0700 /etc/timescaledb-multinode' "$version" >/dev/null
-    run sh -ec 'cat >/etc/postgresql/15/main/conf.d/timescaledb-multinode.conf' <"$files/postgresql.conf.$node"
-    run sh -ec 'cat >/etc/postgresql/15/main/pg_hba.conf' <"$files/pg_hba.conf.$node"
-    run sh -ec 'umask 077; cat >/etc/timescaledb-multinode/passfile; chown postgres:postgres /etc/timescaledb-multinode/passfile' <"$files/passfile"
-    run sh -ec 'systemctl enable --now --quiet postgresql@15-main'
+        pg_createcluster 15 main --createclusterconf /usr/share/postgresql-common/createcluster.conf --port 5432 \
+            --locale C.UTF-8 --encoding UTF8 -- --data-checksums --auth-host scram-sha-256
+        install -d -o postgres -g postgres -m 0700 /etc/timescaledb-multinode" >/dev/null
+    # Settings are not put in place before a server has started with them.
+    on "$node" 'cat >/tmp/settings' <"$files/postgresql.conf.$node"
+    on "$node" "sh -s $bin $config $data /tmp/settings -" <"$files/check.sh"
+    on "$node" "install -o postgres -g postgres -m 0644 /tmp/settings $config/conf.d/timescaledb-multinode.conf"
+    if [ "$node" != "$access" ]; then
+        # The containers have other addresses every time.
+        on "$node" "for node in ${nodes[*]}; do
+                echo \"host timescaledb postgres \$(getent ahostsv4 \$node | sed -n '1s/ .*//p')/32 scram-sha-256\"
+            done >>$config/pg_hba.conf"
+    fi
+    on "$node" 'umask 077; cat >/etc/timescaledb-multinode/passfile; chown postgres:postgres /etc/timescaledb-multinode/passfile' <"$files/passfile"
+    on "$node" systemctl start postgresql@15-main
     { printf "ALTER ROLE postgres PASSWORD '%s';\n" "$(cat "$files/password")"
       echo "CREATE DATABASE timescaledb TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8';"
       echo '\c timescaledb'
       echo "CREATE EXTENSION timescaledb VERSION '${version%%~*}';"
-    } | run sudo -u postgres psql -qX -v ON_ERROR_STOP=1 >/dev/null
+    } | on "$node" sudo -u postgres psql -qX -v ON_ERROR_STOP=1 >/dev/null
 }
 
 jobs=()
-for node in "$@"; do
+for node in "${nodes[@]}"; do
     host "$node" &
     jobs+=($!)
 done
 for job in "${jobs[@]}"; do wait "$job"; done
 
-shift
 {
-    for node in "$@"; do
+    for node in "${nodes[@]:1}"; do
         echo "SELECT add_data_node('$node', host => '$node', port => 5432, database => 'timescaledb', bootstrap => false);"
     done
     cat <<'EOF'
@@ -58,4 +80,4 @@ INSERT INTO scratch SELECT now(), n FROM generate_series(1, 1000) AS n;
 SELECT count(*) FROM scratch;
 DROP TABLE scratch;
 EOF
-} | docker exec -i "$prefix-$access" sudo -u postgres psql -qX -v ON_ERROR_STOP=1 timescaledb >/dev/null
+} | on "$access" sudo -u postgres psql -qX -v ON_ERROR_STOP=1 timescaledb >/dev/null

@@ -1,5 +1,7 @@
 # GPL-3.0-or-later (see LICENSE)
-"""Builds the image of the test hosts once; Docker keeps it for the next time, whatever the checkout.
+"""Builds the images of the test hosts once; Docker keeps them for the next time, whatever the checkout.
+
+Of the two, "test" has the large libraries that PostgreSQL depends on, so that tests are quick, and "virgin" has not.
 
 TEST_BASE_IMAGE names an image to build on (debian:12, say). Without it the base is made by debootstrap.
 """
@@ -18,21 +20,22 @@ import machine
 
 HERE = Path(__file__).resolve().parent
 SUITE = "bookworm"
-NAME = "timescaledb-multinode-test-host"
-BOOTSTRAPPED = f"{NAME}-base:{SUITE}"
-IMAGE = f"{NAME}:latest"
+RECIPES = {"test": "Dockerfile", "virgin": "Dockerfile.virgin"}
+BOOTSTRAPPED = f"timescaledb-multinode-test-host-base:{SUITE}"
 
 
-def ensure() -> str:
+def ensure(kind: str = "test") -> str:
+    """The image's name; it is built where it is not there."""
+    name = f"timescaledb-multinode-{kind}-host"
     base = os.environ.get("TEST_BASE_IMAGE", "")
     # An image made elsewhere names the security suite itself; debootstrap leaves it out.
     security = "" if base else _security_source()
-    recipe = (HERE / "Dockerfile").read_text() + base + security
-    tag = f"{NAME}:{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
+    recipe = (HERE / RECIPES[kind]).read_text() + base + security
+    tag = f"{name}:{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
     if not _exists(tag):
-        _build(base or _bootstrap(), security, tag)
-    _docker("tag", tag, IMAGE)
-    return IMAGE
+        _build(RECIPES[kind], base or _bootstrap(), security, tag)
+    _docker("tag", tag, f"{name}:latest")
+    return f"{name}:latest"
 
 
 def _security_source() -> str:
@@ -45,12 +48,12 @@ def _security_source() -> str:
     return found[0] if found else ""
 
 
-def _build(base: str, security: str, tag: str) -> None:
-    print(f"building the image of the test hosts on {base}", flush=True)
+def _build(recipe: str, base: str, security: str, tag: str) -> None:
+    print(f"building the image {tag} on {base}", flush=True)
     # Neither needs the newer builder, which is a package of its own.
     environment = {**os.environ, "DOCKER_BUILDKIT": "0"}
     arguments = ["--build-arg", f"base={base}", "--build-arg", f"security={security}"]
-    command = ["docker", "build", "--quiet", *arguments, "--tag", tag, str(HERE)]
+    command = ["docker", "build", "--quiet", *arguments, "--file", str(HERE / recipe), "--tag", tag, str(HERE)]
     subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=True)
 
 

@@ -1,8 +1,26 @@
 # shellcheck shell=sh
 # What is on this host already. Reads only. Prints name=value lines; see plugin_utils/_probe.py.
-# Arguments: bindir configdir datadir database passfile "address..." package...
-bindir=$1 config=$2 data=$3 database=$4 passfile=$5 addresses=$6
-shift 6
+# Arguments: database passfile "address..." query, family bindir configdir datadir for each of two families, package...
+database=$1 passfile=$2 addresses=$3 pending=$4
+shift 4
+printf 'asked_database=%s\nasked_passfile=%s\n' "$database" "$passfile"
+
+# Less than Ansible's facts, and with them in one round trip.
+os=$(. /etc/os-release && echo "$ID $ID_LIKE")
+(. /etc/os-release && echo "system=$ID ${VERSION_CODENAME:--} $PRETTY_NAME")
+sed -n 's/^MemTotal: *\([0-9]*\) kB/memory=\1/p' /proc/meminfo
+echo "cpus=$(nproc)"
+[ -d /run/systemd/system ] && echo systemd=yes
+case " $os " in
+    *" debian "*) family=Debian ;;
+    *" rhel "* | *" fedora "*) family=RedHat ;;
+    *) exit 0 ;;
+esac
+echo "family=$family"
+for _ in 1 2; do
+    [ "$1" = "$family" ] && bindir=$2 config=$3 data=$4
+    shift 4
+done
 
 # As this host sees the others, also those that this run leaves out.
 for address in $addresses; do
@@ -39,12 +57,28 @@ if [ -f "$config/postgresql.conf" ]; then
     data=${configured:-$data}
 fi
 echo "data=$data"
-[ -d "$(dirname "$passfile")" ] && echo passfile_directory=yes
 [ -f "$data/PG_VERSION" ] && echo "initialized=$(cat "$data/PG_VERSION")"
 [ -d "$data" ] && [ -n "$(ls -A "$data" 2>/dev/null)" ] && echo filled=yes
 for other in /etc/postgresql/*/*/postgresql.conf; do
     [ -f "$other" ] && [ "$other" != "$config/postgresql.conf" ] && sed -n "s#^[[:space:]]*port[[:space:]]*=[[:space:]]*\([0-9]*\).*#other=\1 $other#p" "$other"
 done
+
+# Files of an earlier run, for their owner, mode and content.
+[ -d "$(dirname "$passfile")" ] && echo passfile_directory=yes
+like() {
+    [ -f "$2" ] && echo "$1=$(stat --format='%U:%G 0%a' "$2") $(sha256sum <"$2" | cut -d ' ' -f 1)"
+}
+like passfile "$passfile"
+like settings "$config/conf.d/timescaledb-multinode.conf"
+if [ -f "$config/pg_hba.conf" ]; then
+    echo "hba=$(stat --format='%U:%G 0%a' "$config/pg_hba.conf")"
+    begin="# BEGIN timescaledb.multinode $database" end="# END timescaledb.multinode $database" awk '
+        $0 == ENVIRON["end"] { inside = 0 }
+        inside { print "rule=" $0 }
+        $0 == ENVIRON["begin"] { inside = 1 }
+    ' "$config/pg_hba.conf"
+fi
+
 # The kernel's table of listening sockets: state 0A, the port in hexadecimal behind the address.
 cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | sed -n 's/^ *[0-9]*: [0-9A-F]*:\([0-9A-F]*\) [0-9A-F]*:[0-9A-F]* 0A .*/listening=\1/p' | sort -u
 
@@ -56,10 +90,11 @@ if [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; then
     ask() {
         runuser -u postgres -- "$bindir/psql" -qXAt -v ON_ERROR_STOP=1 -h "${socket:-localhost}" -p "$port" "$@" 2>/dev/null
     }
-    ask -v "name=$database" -d postgres <<'SQL'
+    ask -v "name=$database" -d postgres <<SQL
 SELECT 'recovery=' || pg_is_in_recovery();
 SELECT 'preloads=' || current_setting('shared_preload_libraries');
 SELECT 'encoding=' || pg_encoding_to_char(encoding), E'\ncollation=' || datcollate, E'\nctype=' || datctype FROM pg_database WHERE datname = :'name' \g (recordsep='' fieldsep='')
+SELECT 'pending=' || row_to_json(p) FROM ($pending) AS p;
 SQL
     extension=$(ask -d "dbname='$(printf %s "$database" | sed "s/[\\\\']/\\\\&/g")'" -c "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'")
     [ -n "$extension" ] && echo "extension=$extension"

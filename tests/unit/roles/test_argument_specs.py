@@ -53,7 +53,7 @@ def test_each_entry_point_is_a_file_of_tasks(role, entry_point):
 
 def test_each_entry_point_that_the_playbook_uses_is_specified():
     plays = load(CHECKOUT / "playbooks/deploy.yml")
-    used = [task["ansible.builtin.include_role"] for play in plays for task in play["tasks"]]
+    used = [task["ansible.builtin.import_role"] for play in plays for task in play["tasks"]]
     assert {(role["name"].rpartition(".")[2], role.get("tasks_from", "main")) for role in used} == set(ENTRY_POINTS)
 
 

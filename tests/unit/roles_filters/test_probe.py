@@ -6,6 +6,13 @@ from __future__ import annotations
 from ansible_collections.timescaledb.multinode.plugins.plugin_utils._probe import parse_probe
 
 LINES = """\
+asked_database=metrics
+asked_passfile=/etc/timescaledb-multinode/passfile
+system=debian bookworm Debian GNU/Linux 12 (bookworm)
+memory=24683520
+cpus=2
+systemd=yes
+family=Debian
 package=postgresql-15 installed install 15.20-0+deb12u1
 package=timescaledb-2-postgresql-15 installed hold 2.13.1~debian12
 package=python3-psycopg2 config-files deinstall 2.9.5-1
@@ -19,12 +26,18 @@ config=yes
 data=/var/lib/postgresql/15/main
 initialized=15
 filled=yes
+passfile=postgres:postgres 0600 3f0a
+settings=postgres:postgres 0644 9c1b
+hba=postgres:postgres 0640
+rule=host "a=b" "postgres" 10.0.0.2/32 scram-sha-256
+rule=host all all 10.0.0.3/32 scram-sha-256
 other=5433 /etc/postgresql/15/other/postgresql.conf
 listening=1538
 listening=0016
 port=5432
 recovery=false
 preloads=timescaledb, auto_explain
+pending={"restart":null,"reload":false,"errors":"x line 3: \\"y\\" is not good"}
 encoding=UTF8
 collation=C.UTF-8
 ctype=C.UTF-8
@@ -71,3 +84,31 @@ def test_recovery() -> None:
 def test_noise_and_values_with_equal_signs() -> None:
     probe = parse_probe("a warning of some program\ndata=/srv/a=b\n\n")
     assert probe["data"] == "/srv/a=b"
+
+
+def test_the_machine() -> None:
+    probe = parse_probe(LINES)
+    assert probe["system"] == {"id": "debian", "codename": "bookworm", "name": "Debian GNU/Linux 12 (bookworm)"}
+    assert (probe["family"], probe["systemd"], probe["cpus"]) == ("Debian", True, 2)
+    assert parse_probe("system=arch - Arch Linux\n")["family"] is None
+
+
+def test_memory_is_the_same_after_the_next_boot() -> None:
+    memory = parse_probe(LINES)["memory"]
+    assert memory % (64 * 1024**2) == 0
+    assert abs(memory - 24683520 * 1024) <= 32 * 1024**2
+    assert parse_probe(LINES.replace("24683520", "24683100"))["memory"] == memory
+
+
+def test_files() -> None:
+    probe = parse_probe(LINES)
+    assert probe["passfile"] == "postgres:postgres 0600 3f0a"
+    assert probe["settings"] == "postgres:postgres 0644 9c1b"
+    assert probe["hba"] == "postgres:postgres 0640"
+    assert probe["rules"] == ['host "a=b" "postgres" 10.0.0.2/32 scram-sha-256', "host all all 10.0.0.3/32 scram-sha-256"]
+    assert (probe["asked_database"], probe["asked_passfile"]) == ("metrics", "/etc/timescaledb-multinode/passfile")
+
+
+def test_what_waits_for_the_server() -> None:
+    assert parse_probe(LINES)["pending"] == {"restart": None, "reload": False, "errors": 'x line 3: "y" is not good'}
+    assert parse_probe("")["pending"] is None

@@ -59,7 +59,7 @@ _REMEDIES = (
     ("permission denied for foreign server", "GRANT USAGE ON FOREIGN SERVER of the data node to the role"),
     ("must be owner", "log in as the owner of the object or as a superuser"),
     ("no data nodes can be assigned", "register data nodes first, and GRANT USAGE ON FOREIGN SERVER to the role"),
-    ("]: schema ", "create the schema on the data nodes as well: CALL distributed_exec('CREATE SCHEMA ...')"),
+    ("permission denied for database", "GRANT CREATE ON DATABASE to the role there, or create the schema beforehand"),
     ("is being accessed by other users", "end the sessions in that database first"),
     ("already a data node", "see the option reclaim"),
     ("already a member of a distributed database", "see the option reclaim"),

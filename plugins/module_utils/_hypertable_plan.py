@@ -22,6 +22,13 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hype
 
 Key = tuple[str, str]
 
+# TimescaleDB sends CREATE TABLE to data nodes, and nothing before it. Whether a node has the schema only the node knows; IF NOT EXISTS would
+# want the right to create one also where it is there.
+_SCHEMA_ON_NODES = (
+    "CALL {schema}.distributed_exec(format('DO %%L', format('BEGIN IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = %%L) "
+    "THEN CREATE SCHEMA %%I; END IF; END', %s, %s)), node_list => %s::name[])"
+)
+
 
 def leaving_nodes(wanted: list[WantedHypertable], tables: dict[Key, Table]) -> list[str]:
     """The data nodes that some hypertable is to be detached from: what they hold has to be known."""
@@ -44,7 +51,8 @@ def plan_hypertables(
         interval = intervals[table.chunk_time_interval] if table.chunk_time_interval is not None else None
         part = _Planner(table, found, access_node, interval, holding)
         part.decide()
-        plan.steps += part.steps
+        # Two tables of one new schema want the same of it.
+        plan.steps += [step for step in part.steps if step.statement not in [planned.statement for planned in plan.steps]]
         plan.warnings += [f"{table.subject}: {warning}" for warning in part.warnings]
         errors += part.errors
         if found.hypertable_id is not None:
@@ -177,6 +185,9 @@ class _Planner:
             if '"' in name:
                 self._refuse(f"the name {name} has a double quote, which TimescaleDB 2.13.1 leaves as it is in what it sends to data nodes", "choose another")
         column_type = found.columns.get(wanted.time_column_name)
+        if found.kind is None and wanted.definition is not None and not found.schema_exists:
+            self._create_schema()
+        self._create_schema_on(nodes)
         if found.kind is None:
             self._create_table()
         else:
@@ -210,12 +221,26 @@ class _Planner:
         self.after = replace(found, hypertable_id=0, dimensions=(time, *space), replication_factor=factor, data_nodes=tuple(nodes))
         self.after = replace(self.after, indexes=found.indexes + tuple(_missing_indexes(self.after)))
 
+    def _create_schema(self) -> None:
+        schema = self._wanted.schema
+        if schema.startswith("pg_"):
+            self._refuse(f'schema "{schema}" does not exist, and names that begin with pg_ are PostgreSQL\'s own', "choose another")
+        elif not self._found.may_create_schema:
+            self._refuse(f'schema "{schema}" does not exist, and the role may not create it', "create it, or GRANT CREATE ON DATABASE to the role")
+        else:
+            statement = Statement("CREATE SCHEMA {name}", {"name": schema})
+            self.steps.append(Step(f'schema "{schema}"', "create schema", "it does not exist", statement))
+
+    def _create_schema_on(self, nodes: list[str]) -> None:
+        schema, lacking = self._wanted.schema, sorted(set(nodes) - set(self._found.nodes_with_schema))
+        if schema != "public" and lacking:
+            statement = Statement(_SCHEMA_ON_NODES, {"schema": self._access_node.extension_schema}, (schema, schema, lacking))
+            self.steps.append(Step(f'schema "{schema}"', "create schema", "data nodes need it as well", statement))
+
     def _create_table(self) -> None:
         if self._wanted.definition is None:
             self._refuse("the table does not exist", "create it first, or give its definition")
-        elif not self._found.schema_exists:
-            self._refuse(f'schema "{self._wanted.schema}" does not exist', "create it first")
-        elif not self._found.may_create:
+        elif self._found.schema_exists and not self._found.may_create:
             self._refuse(f'the role may not create tables in schema "{self._wanted.schema}"', "GRANT CREATE ON SCHEMA to it")
         else:
             # The definition is SQL by its nature and given by the operator; % is literal there.
@@ -300,9 +325,9 @@ class _Planner:
             self.warnings.append(f"only new chunks will have replication factor {now}; the chunks that are there keep their copies")
 
     def _attach(self) -> None:
-        for name in self._target_nodes():
-            if name in self._found.data_nodes:
-                continue
+        new = [name for name in self._target_nodes() if name not in self._found.data_nodes]
+        self._create_schema_on(new)
+        for name in new:
             self._step(
                 "attach",
                 f'data node "{name}" is not attached',

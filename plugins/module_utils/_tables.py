@@ -16,6 +16,9 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hype
 
 _TABLES = """
 SELECT w.schema_name, w.table_name, n.oid IS NOT NULL AS schema_exists, has_schema_privilege(n.oid, 'CREATE') AS may_create,
+       has_database_privilege(current_database(), 'CREATE') AS may_create_schema,
+       (SELECT jsonb_agg(DISTINCT d.node_name) FROM _timescaledb_catalog.hypertable o JOIN _timescaledb_catalog.hypertable_data_node d ON d.hypertable_id = o.id
+         WHERE o.schema_name = w.schema_name) AS nodes_with_schema,
        c.relkind::text AS kind, c.relpersistence::text AS persistence, pg_has_role(c.relowner, 'USAGE') AS may_change,
        (SELECT jsonb_object_agg(attname, format_type(atttypid, NULL)) FROM pg_attribute a
          WHERE a.attrelid = c.oid AND attnum > 0 AND NOT attisdropped) AS columns,
@@ -63,6 +66,9 @@ class Table:
 
     schema_exists: bool
     may_create: bool
+    may_create_schema: bool
+    # As far as the access node can tell: those with another distributed hypertable of that schema.
+    nodes_with_schema: tuple[str, ...]
     kind: str | None
     persistence: str | None
     may_change: bool
@@ -119,6 +125,8 @@ def _table(row: dict[str, Any], has_rows: bool) -> Table:
     return Table(
         schema_exists=row["schema_exists"],
         may_create=bool(row["may_create"]),
+        may_create_schema=row["may_create_schema"],
+        nodes_with_schema=tuple(row["nodes_with_schema"] or ()),
         kind=row["kind"],
         persistence=row["persistence"],
         may_change=bool(row["may_change"]),

@@ -21,6 +21,7 @@ options:
   schema:
     description:
       - Schema of the table.
+      - It is created with a table that is created from its O(definition), and on data nodes that lack it, which TimescaleDB does not do itself.
     type: str
     default: public
   relation:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from typing import Any
 
@@ -42,16 +43,25 @@ def host_findings(host: dict[str, Any]) -> list[dict[str, str]]:
 
     Args:
         host: name, unreachable (reason or empty), os_family, distribution, postgresql_version, timescaledb_version, install_method,
-            node_type, cluster_name, port, database, encoding, locale, overrides, probe (of _probe.parse_probe).
+            node_type, cluster_name, port, database, encoding, locale, overrides, variables (those of the inventory with the prefix of a role),
+            known_variables, unknown_members, probe (of _probe.parse_probe).
     """
     name = host["name"]
     if host["unreachable"]:
         return [finding(name, "host", f"it is unreachable: {host['unreachable']}", "start it, or correct ansible_host and the login")]
-    checks = (_release, _operating_system, _installation, _members, _server, _database, _preloads, _overrides)
+    checks = (_variables, _release, _operating_system, _installation, _members, _server, _database, _preloads, _overrides)
     return [finding(name, *found) for check in checks for found in check(host)]
 
 
 Found = list[tuple[str, str, str]]
+
+
+def _variables(host: dict[str, Any]) -> Found:
+    found: Found = []
+    for variable in sorted(set(host["variables"]) - set(host["known_variables"])):
+        alike = difflib.get_close_matches(variable, host["known_variables"], n=1)
+        found.append((f"variable {variable}", "no role knows it", f"correct it to {alike[0]}" if alike else "take it out of the inventory"))
+    return found
 
 
 def _release(host: dict[str, Any]) -> Found:

@@ -197,6 +197,9 @@ class Cluster:
     def state(self) -> dict[str, Any]:
         """Everything a module could change, on the access node and on the data nodes."""
         found: dict[str, Any] = {server.name: server.databases() for server in self.servers.running()}
+        for server in self.servers.running():
+            if self.database in found[server.name]:
+                found[f"{server.name} schemas"] = server.query(self.database, "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_t' ORDER BY 1")
         for server in self.dns:
             if self.database in found[server.name]:
                 found[f"{server.name} dist_uuid"] = self.dist_uuid(server)

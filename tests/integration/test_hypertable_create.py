@@ -86,8 +86,6 @@ def test_default_of_the_replication_factor(table):
 
 @pytest.mark.parametrize("schema, relation, time, space", [("Sch 1 %s", "Tab'1 {x}", "Ti me %", "Sp {} ace"), ("s" * 63, "t" * 63, "ti", "sp")])
 def test_odd_names(nodes, schema, relation, time, space):
-    for server in (nodes.an, *map(nodes.dn, ("dn1", "dn2", "dn3"))):
-        server.query(nodes.database, f"CREATE SCHEMA {quoted(schema)}")
     definition = f"{quoted(time)} timestamptz NOT NULL, {quoted(space)} text NOT NULL"
     options = dict(schema=schema, relation=relation, time_column_name=time, partitioning_column=space)
     nodes.converge(HYPERTABLE, definition=definition, **options)
@@ -102,11 +100,46 @@ def test_double_quotes_in_names_are_refused_for_the_server_cannot(nodes, option)
     nodes.refuse(HYPERTABLE, 'the name a"b has a double quote', **{**CONDITIONS, "definition": COLUMNS, option: 'a"b'})
 
 
-def test_schema_that_the_data_nodes_lack(nodes):
-    nodes.query("CREATE SCHEMA here_only")
-    result = nodes.run(HYPERTABLE, schema="here_only", definition=COLUMNS, **CONDITIONS)
-    assert result["failed"] and 'schema "here_only" does not exist' in result["msg"]
-    assert "create the schema on the data nodes as well" in result["msg"]
+def schema_on(nodes, server, name: str) -> bool:
+    return server.value(nodes.database, "SELECT count(*) FROM pg_namespace WHERE nspname = %s", name) == 1
+
+
+@pytest.mark.parametrize("schema", ["weather", "We'ather %s {x}"])
+def test_schema_that_is_nowhere(nodes, schema):
+    result = nodes.converge(HYPERTABLE, schema=schema, definition=COLUMNS, **CONDITIONS)
+    assert actions(result) == ["create schema", "create schema", "create table", "create"]
+    assert all(schema_on(nodes, server, schema) for server in (nodes.an, *nodes.dns[:3]))
+    result = nodes.converge(HYPERTABLE, schema=schema, definition=COLUMNS, **{**CONDITIONS, "relation": "more"})
+    assert actions(result) == ["create table", "create"]
+
+
+def test_schema_that_some_data_nodes_lack(nodes):
+    for server in (nodes.an, nodes.dn("dn2")):
+        server.query(nodes.database, "CREATE SCHEMA weather")
+    result = nodes.converge(HYPERTABLE, schema="weather", definition=COLUMNS, **CONDITIONS)
+    assert actions(result) == ["create schema", "create table", "create"]
+
+
+def test_schema_on_a_data_node_that_is_attached_later(nodes):
+    nodes.converge(HYPERTABLE, schema="weather", definition=COLUMNS, data_nodes=["dn1"], **CONDITIONS)
+    assert not schema_on(nodes, nodes.dn("dn2"), "weather")
+    result = nodes.converge(HYPERTABLE, schema="weather", data_nodes=["dn1", "dn2"], **CONDITIONS)
+    assert actions(result) == ["create schema", "attach"]
+    assert schema_on(nodes, nodes.dn("dn2"), "weather") and not schema_on(nodes, nodes.dn("dn3"), "weather")
+
+
+def test_schema_that_is_there_needs_no_right_to_create_one(nodes):
+    for server in (nodes.an, *nodes.dns[:3]):
+        server.query(nodes.database, "CREATE SCHEMA weather AUTHORIZATION app")
+    nodes.query("GRANT USAGE ON FOREIGN SERVER dn1, dn2, dn3 TO app")
+    nodes.converge(HYPERTABLE, schema="weather", definition=COLUMNS, login_user="app", **CONDITIONS)
+
+
+def test_schema_that_the_role_may_not_create_on_a_data_node(nodes):
+    nodes.query("CREATE SCHEMA weather AUTHORIZATION app; GRANT USAGE ON FOREIGN SERVER dn1, dn2, dn3 TO app")
+    result = nodes.run(HYPERTABLE, schema="weather", definition=COLUMNS, login_user="app", **CONDITIONS)
+    assert result["failed"] and "permission denied for database" in result["msg"] and "[dn" in result["msg"]
+    assert "GRANT CREATE ON DATABASE to the role there" in result["msg"]
 
 
 def test_odd_names_of_data_nodes(cluster):

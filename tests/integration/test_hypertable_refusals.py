@@ -45,11 +45,17 @@ def test_migrate_data_is_refused_with_its_own_reason(nodes):
 
 
 def test_temporary_table_is_not_seen(nodes):
-    nodes.refuse(HYPERTABLE, 'schema "pg_temp" does not exist', schema="pg_temp", definition=COLUMNS, **CONDITIONS)
+    nodes.refuse(HYPERTABLE, 'names that begin with pg_ are PostgreSQL\'s own', schema="pg_temp", definition=COLUMNS, **CONDITIONS)
 
 
-def test_missing_schema(nodes):
-    nodes.refuse(HYPERTABLE, 'schema "nowhere" does not exist', schema="nowhere", definition=COLUMNS, **CONDITIONS)
+def test_missing_schema_without_the_right_to_create_it(nodes):
+    nodes.query("GRANT USAGE ON FOREIGN SERVER dn1 TO app")
+    cause = 'schema "nowhere" does not exist, and the role may not create it'
+    nodes.refuse(HYPERTABLE, cause, schema="nowhere", definition=COLUMNS, login_user="app", **CONDITIONS)
+
+
+def test_missing_schema_and_no_definition(nodes):
+    nodes.refuse(HYPERTABLE, "the table does not exist", schema="nowhere", **CONDITIONS)
 
 
 def test_schema_without_the_right_to_create(nodes):

@@ -1,4 +1,5 @@
 -- Adding, altering and deleting data nodes, and the settings of one hypertable.
+CALL distributed_exec('SELECT 1');
 SELECT * FROM add_data_node('dn1', host => '127.0.0.1', port => :port1, database => 'db');
 SELECT * FROM add_data_node('Dn "2"', '127.0.0.1', 'db', :port2);
 SELECT * FROM add_data_node('dn1', '127.0.0.1', 'db', :port1);
@@ -13,6 +14,15 @@ BEGIN; SELECT * FROM add_data_node('dnx', '127.0.0.1', 'db', :port1);
 ROLLBACK;
 SELECT node_name, owner from timescaledb_information.data_nodes order by 1;
 SELECT key, count(*) FROM _timescaledb_catalog.metadata GROUP BY 1 HAVING key IN ('uuid','dist_uuid') order by 1;
+CALL distributed_exec('CREATE SCHEMA far');
+CALL distributed_exec('CREATE SCHEMA far');
+CALL distributed_exec('DO ''BEGIN IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = ''''far'''') THEN CREATE SCHEMA far; END IF; END''', node_list => ARRAY['dn1', 'Dn "2"']::name[]);
+CALL distributed_exec('DROP SCHEMA far', ARRAY['dn1']::name[]);
+CALL distributed_exec('DROP SCHEMA far', ARRAY['dn1']::name[]);
+CALL distributed_exec(NULL);
+CALL distributed_exec('SELECT 1', ARRAY[]::name[]);
+CALL distributed_exec('SELECT 1', ARRAY['dn1', NULL]::name[]);
+CALL distributed_exec('SELECT 1', ARRAY['nowhere']::name[]);
 CREATE TABLE c (time timestamptz NOT NULL, device int, v float8);
 SELECT * FROM create_distributed_hypertable('c', 'time', 'device');
 SELECT * FROM create_distributed_hypertable('c', 'time', 'device');

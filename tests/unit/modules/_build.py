@@ -91,6 +91,8 @@ def plain_table(**more: Any) -> Table:
     fields: dict[str, Any] = dict(
         schema_exists=True,
         may_create=True,
+        may_create_schema=True,
+        nodes_with_schema=(),
         kind="r",
         persistence="p",
         may_change=True,

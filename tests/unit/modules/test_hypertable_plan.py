@@ -40,6 +40,47 @@ def with_space(**more):
     return (TIME, replace(SPACE, **more))
 
 
+# Schemas
+
+
+def plan_in_schema(*tables, schema="s t", **options) -> Plan:
+    names = [f"t{number}" for number in range(len(tables))]
+    wanted = [table for name in names for table in wanted_hypertables(table_parameters(schema=schema, relation=name, **options))]
+    found = dict(zip([(schema, name) for name in names], tables))
+    return plan_hypertables(wanted, access_node("dn1", "dn2"), found, {}, [])
+
+
+def test_schema_is_created_here_and_on_data_nodes_before_the_table():
+    made = plan_in_schema(missing_table(schema_exists=False), definition="time timestamptz NOT NULL")
+    assert actions(made) == ["create schema", "create schema", "create table", "create"]
+    assert made.steps[0].statement.identifiers == {"name": "s t"}
+    assert made.steps[1].statement.values == ("s t", "s t", ["dn1", "dn2"])
+
+
+def test_schema_of_two_tables_is_created_once():
+    made = plan_in_schema(missing_table(schema_exists=False), missing_table(schema_exists=False), definition="time timestamptz NOT NULL")
+    assert actions(made) == ["create schema", "create schema", "create table", "create", "create table", "create"]
+
+
+def test_schema_is_created_on_the_data_nodes_that_may_lack_it():
+    made = plan_in_schema(plain_table(nodes_with_schema=("dn1", "dn9")))
+    assert actions(made) == ["create schema", "create"]
+    assert made.steps[0].statement.values[-1] == ["dn2"]
+    assert actions(plan_in_schema(plain_table(nodes_with_schema=("dn1", "dn2")))) == ["create"]
+    assert actions(plan_in_schema(plain_table(), schema="public")) == ["create"]
+
+
+def test_schema_of_postgresql_is_not_created():
+    with pytest.raises(ClusterError, match="names that begin with pg_"):
+        plan_in_schema(missing_table(schema_exists=False), schema="pg_temp", definition="x")
+
+
+def test_schema_is_created_on_a_new_data_node():
+    made = plan_in_schema(distributed_table(data_nodes=("dn1",), nodes_with_schema=("dn1",)), data_nodes=["dn1", "dn2"])
+    assert actions(made)[:2] == ["create schema", "attach"]
+    assert made.steps[0].statement.values[-1] == ["dn2"]
+
+
 # Creation
 
 
@@ -116,7 +157,8 @@ def test_interval_argument(text, placeholder, value):
     "found, options, word",
     [
         (missing_table(), {}, "the table does not exist"),
-        (missing_table(schema_exists=False), dict(definition="x"), 'schema "public" does not exist'),
+        (missing_table(schema_exists=False, may_create_schema=False), dict(definition="x"), 'schema "public" does not exist, and the role may not create'),
+        (missing_table(schema_exists=False), {}, "the table does not exist"),
         (missing_table(may_create=False), dict(definition="x"), "may not create tables"),
         (plain_table(kind="p"), {}, "not an ordinary, permanent table"),
         (plain_table(kind="v"), {}, "not an ordinary, permanent table"),

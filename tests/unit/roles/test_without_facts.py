@@ -61,6 +61,14 @@ def test_hosts_that_cannot_be_looked_at_are_findings_of_the_preflight(run, tmp_p
     assert "an: host: it is unreachable" in said and "dn1: host: it is unreachable" in said
 
 
-def test_arguments_are_validated_first(run, tmp_path):
-    said = preflight(run, tmp_path, timescaledb_host_data_checksums="perhaps")
-    assert "timescaledb_host_data_checksums" in said and "Gather the facts" not in said
+@pytest.mark.parametrize(
+    "variable, value",
+    [
+        ("timescaledb_host_data_checksums", "perhaps"),
+        ("timescaledb_database_port", "six thousand"),
+        ("timescaledb_cluster_hypertables", [{"relation": "conditions", "time_column": "time"}]),
+    ],
+)
+def test_arguments_of_all_roles_are_validated_first(run, tmp_path, variable, value):
+    said = preflight(run, tmp_path, **{variable: value})
+    assert variable in said and "Look at the machine" not in said

@@ -31,6 +31,8 @@ def host(name: str = "dn1", probe: dict[str, Any] | None = None, **changes: Any)
         encoding="UTF8",
         locale="C.UTF-8",
         overrides={},
+        variables=["timescaledb_host_port"],
+        known_variables=["timescaledb_host_port", "timescaledb_host_settings", "timescaledb_cluster_hypertables"],
         unknown_members=[],
         probe=parse_probe("") | (probe or {}),
     )

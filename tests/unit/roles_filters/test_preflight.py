@@ -30,6 +30,11 @@ def test_an_unreachable_host_has_one_finding() -> None:
     assert "unreachable" in found["cause"] and "timed out" in found["cause"]
 
 
+def test_a_mistyped_variable_is_found_with_what_was_meant() -> None:
+    (found,) = host_findings(host(variables=["timescaledb_host_port", "timescaledb_host_setings"]))
+    assert "timescaledb_host_setings" in found["object"] and "timescaledb_host_settings" in found["remedy"]
+
+
 @pytest.mark.parametrize(
     ("postgresql", "timescaledb", "reason"),
     [

@@ -18,6 +18,8 @@ SERVER = dict(postgres="postgres (PostgreSQL) 15.20", available=["2.12.0"])
 OVERRIDES = ["port", "listen_addresses", "timescaledb.passfile", "data_directory", "hba_file", "config_file", "work mem"]
 OF_ONE_HOST = [
     host(unreachable="timed out"),
+    host(variables=["timescaledb_host_setings"]),
+    host(variables=["timescaledb_database_xyzzy"]),
     host(timescaledb_version="2.13"),
     host(postgresql_version=16),
     host(postgresql_version=15, timescaledb_version="2.8.1"),

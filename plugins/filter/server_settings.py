@@ -22,7 +22,7 @@ author:
 
 EXAMPLES = r"""
 settings: "{{ {'node_type': 'data_node', 'memory': 8589934592, 'cpus': 4, 'postgresql_version': 15, 'port': 5432,
-                  'listen_addresses': '*', 'passfile': '/etc/timescaledb-multinode/passfile'} | timescaledb.multinode.server_settings }}"
+                  'listen_addresses': '*', 'passfile': '/etc/timescaledb-multinode.passfile'} | timescaledb.multinode.server_settings }}"
 """
 
 RETURN = r"""

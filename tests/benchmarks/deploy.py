@@ -129,7 +129,7 @@ class _Bench:
         """What the script is to write is what deploy.yml has written."""
         for node in NODES:
             (self._files / f"postgresql.conf.{node}").write_text(self._inside(node, "cat", f"{CONFIG}/conf.d/timescaledb-multinode.conf"))
-        (self._files / "passfile").write_text(self._inside(ACCESS_NODE, "cat", "/etc/timescaledb-multinode/passfile"))
+        (self._files / "passfile").write_text(self._inside(ACCESS_NODE, "cat", "/etc/timescaledb-multinode.passfile"))
         (self._files / "sources").write_text(self._inside(ACCESS_NODE, "cat", "/etc/apt/sources.list.d/timescaledb-multinode.sources"))
         for name in ("probe.sh", "check.sh"):
             shutil.copy(toolbox.CHECKOUT / "roles" / "timescaledb_host" / "files" / name, self._files)

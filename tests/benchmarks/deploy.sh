@@ -22,7 +22,7 @@ on() {
 host() {
     local node=$1
     # Look before anything is changed.
-    on "$node" "sh -s timescaledb /etc/timescaledb-multinode/passfile '${nodes[*]}' 'SELECT 1' Debian $bin $config $data RedHat - - - postgresql-15" \
+    on "$node" "sh -s timescaledb /etc/timescaledb-multinode.passfile '${nodes[*]}' 'SELECT 1' Debian $bin $config $data RedHat - - - postgresql-15" \
         <"$files/probe.sh" >/dev/null
     on "$node" 'cat >/etc/apt/sources.list.d/timescaledb.sources' <"$files/sources"
     on "$node" 'cat >/etc/apt/preferences.d/timescaledb' <<EOF
@@ -39,8 +39,7 @@ EOF
             timescaledb-2-postgresql-15=$version timescaledb-2-loader-postgresql-15=$version
         apt-mark hold timescaledb-2-postgresql-15 timescaledb-2-loader-postgresql-15
         pg_createcluster 15 main --createclusterconf /usr/share/postgresql-common/createcluster.conf --port 5432 \
-            --locale C.UTF-8 --encoding UTF8 -- --data-checksums --auth-host scram-sha-256
-        install -d -o postgres -g postgres -m 0700 /etc/timescaledb-multinode" >/dev/null
+            --locale C.UTF-8 --encoding UTF8 -- --data-checksums --auth-host scram-sha-256" >/dev/null
     # Settings are not put in place before a server has started with them.
     on "$node" 'cat >/tmp/settings' <"$files/postgresql.conf.$node"
     on "$node" "sh -s $bin $config $data /tmp/settings -" <"$files/check.sh"
@@ -51,7 +50,7 @@ EOF
                 echo \"host timescaledb postgres \$(getent ahostsv4 \$node | sed -n '1s/ .*//p')/32 scram-sha-256\"
             done >>$config/pg_hba.conf"
     fi
-    on "$node" 'umask 077; cat >/etc/timescaledb-multinode/passfile; chown postgres:postgres /etc/timescaledb-multinode/passfile' <"$files/passfile"
+    on "$node" 'umask 077; cat >/etc/timescaledb-multinode.passfile; chown postgres:postgres /etc/timescaledb-multinode.passfile' <"$files/passfile"
     on "$node" systemctl start postgresql@15-main
     { printf "ALTER ROLE postgres PASSWORD '%s';\n" "$(cat "$files/password")"
       echo "CREATE DATABASE timescaledb TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8';"

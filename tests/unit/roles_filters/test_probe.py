@@ -7,7 +7,7 @@ from ansible_collections.timescaledb.multinode.plugins.plugin_utils._probe impor
 
 LINES = """\
 asked_database=metrics
-asked_passfile=/etc/timescaledb-multinode/passfile
+asked_passfile=/etc/timescaledb-multinode.passfile
 system=debian bookworm Debian GNU/Linux 12 (bookworm)
 memory=24683520
 cpus=2
@@ -106,7 +106,7 @@ def test_files() -> None:
     assert probe["settings"] == "postgres:postgres 0644 9c1b"
     assert probe["hba"] == "postgres:postgres 0640"
     assert probe["rules"] == ['host "a=b" "postgres" 10.0.0.2/32 scram-sha-256', "host all all 10.0.0.3/32 scram-sha-256"]
-    assert (probe["asked_database"], probe["asked_passfile"]) == ("metrics", "/etc/timescaledb-multinode/passfile")
+    assert (probe["asked_database"], probe["asked_passfile"]) == ("metrics", "/etc/timescaledb-multinode.passfile")
 
 
 def test_what_waits_for_the_server() -> None:

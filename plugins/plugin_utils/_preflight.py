@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from ipaddress import ip_address
 from typing import Any
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import (
@@ -44,12 +45,12 @@ def host_findings(host: dict[str, Any]) -> list[dict[str, str]]:
     Args:
         host: name, unreachable (reason or empty), os_family, distribution, postgresql_version, timescaledb_version, install_method,
             node_type, cluster_name, port, database, encoding, locale, overrides, variables (those of the inventory with the prefix of a role),
-            known_variables, unknown_members, probe (of _probe.parse_probe).
+            known_variables, unknown_members, listen_addresses, probe (of _probe.parse_probe).
     """
     name = host["name"]
     if host["unreachable"]:
         return [finding(name, "host", f"it is unreachable: {host['unreachable']}", "start it, or correct ansible_host and the login")]
-    checks = (_variables, _release, _operating_system, _installation, _members, _server, _database, _preloads, _overrides)
+    checks = (_variables, _release, _operating_system, _installation, _members, _listening, _server, _database, _preloads, _overrides)
     return [finding(name, *found) for check in checks for found in check(host)]
 
 
@@ -97,12 +98,31 @@ def _installation(host: dict[str, Any]) -> Found:
         there = ", ".join(sorted(probe["available"])) or "none"
         remedy = "install it, or set timescaledb_host_timescaledb_version to what is there"
         return [("TimescaleDB", f"release {version} is not installed (there: {there})", remedy)]
+    if not probe["driver"]:
+        return [("Python", "it has no psycopg2, by which Ansible's modules talk to PostgreSQL", "install python3-psycopg2")]
     return []
 
 
 def _members(host: dict[str, Any]) -> Found:
     remedy = "correct its timescaledb_host_address or the resolution of names here, or set its timescaledb_host_source_addresses"
     return [(f"address of {name}", "it does not resolve on this host", remedy) for name in host["unknown_members"]]
+
+
+def _listening(host: dict[str, Any]) -> Found:
+    """PostgreSQL starts where it can listen at one of its addresses at least."""
+    own = {ip_address(address) for address in host["probe"]["own"]}
+    if not own or any(_may_be_own(address, own) for address in host["listen_addresses"]):
+        return []
+    cause = f"none of {', '.join(host['listen_addresses'])} is an address of this host ({', '.join(host['probe']['own'])})"
+    return [("timescaledb_host_listen_addresses", cause, "correct timescaledb_host_listen_addresses")]
+
+
+def _may_be_own(text: str, own: set[Any]) -> bool:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return True  # a name, or the star
+    return address.is_unspecified or address.is_loopback or address in own
 
 
 def _server(host: dict[str, Any]) -> Found:

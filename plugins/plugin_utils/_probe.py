@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-_FLAGS = ("systemd", "config", "filled", "passfile_directory", "recovery")
+_FLAGS = ("systemd", "unfinished", "driver", "config", "filled", "passfile_directory", "recovery")
 _TEXTS = ("family", "postgres", "initialized", "data", "encoding", "collation", "ctype", "extension", "preloads", "passfile", "settings", "hba")
 _ASKED = ("asked_database", "asked_passfile")
 _NUMBERS = ("cpus", "port")
@@ -23,13 +23,14 @@ def parse_probe(text: str) -> dict[str, Any]:
         asked_database and asked_passfile: what the probe was about.
         Of the machine: family (Debian, RedHat or None), system (id, codename and name of the operating system), systemd (bool),
         memory (bytes), cpus, packages (name -> version, held), postgres (version text), available (TimescaleDB versions), addresses
-        (name -> IP addresses), others (port -> file of another PostgreSQL cluster), listening (ports).
+        (name -> IP addresses), unfinished (dpkg was interrupted), driver (a Python there has psycopg), own (its IP addresses), others (port -> file of another PostgreSQL cluster),
+        listening (ports).
         Of the PostgreSQL cluster: config, filled, passfile_directory (bool), initialized (major version or None), data (path), passfile,
         settings and hba (owner, mode and, but for hba, SHA-256 of these files), rules (lines of the collection's block in pg_hba.conf).
         Of its server, where one runs: port (else None), recovery, preloads (libraries), pending (restart, reload and errors, as
         pending.sql says), encoding, collation, ctype, extension (of the cluster's database, None where there is none).
     """
-    probe: dict[str, Any] = dict(packages={}, available=[], addresses={}, others={}, listening=[], rules=[])
+    probe: dict[str, Any] = dict(packages={}, available=[], addresses={}, others={}, listening=[], own=[], rules=[])
     probe.update(system=dict(id="", codename="", name=""), memory=None, pending=None)
     probe.update(dict.fromkeys(_FLAGS, False))
     probe.update(dict.fromkeys((*_ASKED, *_TEXTS, *_NUMBERS)))
@@ -60,8 +61,8 @@ def _take(probe: dict[str, Any], name: str, value: str) -> None:
     elif name == "address":
         address, _space, known_as = value.partition(" ")
         probe["addresses"].setdefault(known_as, []).append(address)
-    elif name == "available":
-        probe["available"].append(value)
+    elif name in ("available", "own"):
+        probe[name].append(value)
     elif name == "other":
         port, _space, path = value.partition(" ")
         probe["others"][int(port)] = path

@@ -32,11 +32,11 @@ else
     [ ! -f "$data/postgresql.auto.conf" ] || cp -a "$data/postgresql.auto.conf" "$scratch/data"
 fi
 # On the command line they win over everything that the files say. Up to PostgreSQL 14 statistics have a folder.
-away="-c data_directory=$scratch/data -c hba_file=$scratch/config/pg_hba.conf -c ident_file=$scratch/config/pg_ident.conf
-    -c unix_socket_directories=$scratch -c listen_addresses= -c external_pid_file= -c ssl=off -c archive_mode=off -c logging_collector=off
-    -c log_destination=stderr -c huge_pages=try"
+away="-c config_file=$scratch/config/postgresql.conf -c data_directory=$scratch/data -c hba_file=$scratch/config/pg_hba.conf"
+away="$away -c ident_file=$scratch/config/pg_ident.conf -c unix_socket_directories=$scratch -c listen_addresses= -c external_pid_file="
+away="$away -c ssl=off -c archive_mode=off -c logging_collector=off -c log_destination=stderr -c huge_pages=try"
 case $("$bindir/postgres" --version) in *" 13"* | *" 14"*) away="$away -c stats_temp_directory=pg_stat_tmp" ;; esac
-as_postgres "$bindir/pg_ctl" start -s -w -t 60 -D "$scratch/data" -l "$scratch/log" -o "-c config_file=$scratch/config/postgresql.conf $(echo $away)" || {
+as_postgres "$bindir/pg_ctl" start -s -w -t 60 -D "$scratch/data" -l "$scratch/log" -o "$away" || {
     echo "The server does not start with these settings:" >&2
     grep -E "FATAL|ERROR|LOG:.*(invalid|unrecognized)|HINT" "$scratch/log" >&2 || cat "$scratch/log" >&2
     exit 1

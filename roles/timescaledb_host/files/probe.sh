@@ -22,6 +22,13 @@ for _ in 1 2; do
     shift 4
 done
 
+# Unless the kernel lets programs listen at the addresses of others.
+if [ "$(cat /proc/sys/net/ipv4/ip_nonlocal_bind 2>/dev/null)" != 1 ]; then
+    for address in $(hostname -I 2>/dev/null); do
+        echo "own=${address%\%*}"
+    done
+fi
+
 # As this host sees the others, also those that this run leaves out.
 for address in $addresses; do
     getent ahosts "$address" | sed -n "s#^\([^ %]*\) *STREAM.*#address=\1 $address#p"
@@ -36,6 +43,16 @@ for package in "$@"; do
         rpm --query --queryformat "package=%{NAME} installed $held %{VERSION}-%{RELEASE}\n" "$package" 2>/dev/null | grep '^package='
     fi
 done
+
+# What apt refuses to go on from: a power failure while packages were installed.
+[ -n "$(ls -A /var/lib/dpkg/updates 2>/dev/null)" ] && echo unfinished=yes
+if { dpkg-query --show python3-psycopg2 || rpm --query python3-psycopg2; } >/dev/null 2>&1; then
+    echo driver=yes
+else
+    for python in python3 /usr/libexec/platform-python; do
+        "$python" -c 'import psycopg2' 2>/dev/null || "$python" -c 'import psycopg' 2>/dev/null && echo driver=yes && break
+    done
+fi
 
 [ -x "$bindir/postgres" ] && echo "postgres=$("$bindir/postgres" --version)"
 extensions=$("$bindir/pg_config" --sharedir 2>/dev/null)

@@ -31,6 +31,7 @@ def host(name: str = "dn1", probe: dict[str, Any] | None = None, **changes: Any)
         encoding="UTF8",
         locale="C.UTF-8",
         overrides={},
+        listen_addresses=["*"],
         variables=["timescaledb_host_port"],
         known_variables=["timescaledb_host_port", "timescaledb_host_settings", "timescaledb_cluster_hypertables"],
         unknown_members=[],

@@ -56,6 +56,16 @@ def test_pairs_without_multinode_are_refused(postgresql: int, timescaledb: str, 
     assert reason in cause
 
 
+@pytest.mark.parametrize("addresses", [["*"], ["10.0.0.2"], ["10.0.0.9", "fd00::2"], ["localhost"], ["0.0.0.0"], ["127.0.0.1"]])
+def test_addresses_to_listen_at_that_will_do(addresses: list[str]) -> None:
+    assert causes(host(listen_addresses=addresses, probe=dict(own=["10.0.0.2", "fd00::2"]))) == []
+
+
+def test_no_address_to_listen_at_is_the_hosts_own() -> None:
+    (cause,) = causes(host(listen_addresses=["10.0.0.9", "fd00::9"], probe=dict(own=["10.0.0.2", "fd00::2"])))
+    assert "none of 10.0.0.9, fd00::9 is an address of this host (10.0.0.2, fd00::2)" in cause
+
+
 @pytest.mark.parametrize(
     ("postgresql", "timescaledb"),
     [(13, "2.1.0"), (13, "2.4.2"), (14, "2.5.0"), (14, "2.8.1"), (15, "2.9.0"), (15, "2.13.1"), (13, "2.13.1")],
@@ -92,7 +102,7 @@ def test_preinstalled_has_to_be_installed(probe: dict[str, Any], reason: str) ->
 
 
 def test_preinstalled_at_the_wanted_release() -> None:
-    probe = dict(postgres="postgres (PostgreSQL) 15.20", available=["2.12.0", "2.13.1"])
+    probe = dict(postgres="postgres (PostgreSQL) 15.20", available=["2.12.0", "2.13.1"], driver=True)
     assert causes(host(install_method="preinstalled", probe=probe)) == []
 
 

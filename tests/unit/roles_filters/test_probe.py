@@ -12,6 +12,8 @@ system=debian bookworm Debian GNU/Linux 12 (bookworm)
 memory=24683520
 cpus=2
 systemd=yes
+unfinished=yes
+driver=yes
 family=Debian
 package=postgresql-15 installed install 15.20-0+deb12u1
 package=timescaledb-2-postgresql-15 installed hold 2.13.1~debian12
@@ -19,6 +21,8 @@ package=python3-psycopg2 config-files deinstall 2.9.5-1
 postgres=postgres (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1)
 available=2.13.0
 available=2.13.1
+own=10.0.0.7
+own=fd00::7
 address=10.0.0.2 dn2
 address=fd00::2 dn2
 address=10.0.0.3 dn3
@@ -90,6 +94,8 @@ def test_the_machine() -> None:
     probe = parse_probe(LINES)
     assert probe["system"] == {"id": "debian", "codename": "bookworm", "name": "Debian GNU/Linux 12 (bookworm)"}
     assert (probe["family"], probe["systemd"], probe["cpus"]) == ("Debian", True, 2)
+    assert probe["own"] == ["10.0.0.7", "fd00::7"]
+    assert (probe["unfinished"], probe["driver"]) == (True, True)
     assert parse_probe("system=arch - Arch Linux\n")["family"] is None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-_FLAGS = ("systemd", "unfinished", "driver", "config", "filled", "passfile_directory", "recovery")
+_FLAGS = ("systemd", "unfinished", "driver", "config", "included", "filled", "passfile_directory", "recovery")
 _TEXTS = ("family", "postgres", "initialized", "data", "encoding", "collation", "ctype", "extension", "preloads", "passfile", "settings", "hba")
 _ASKED = ("asked_database", "asked_passfile")
 _NUMBERS = ("cpus", "port")
@@ -25,7 +25,7 @@ def parse_probe(text: str) -> dict[str, Any]:
         memory (bytes), cpus, packages (name -> version, held), postgres (version text), available (TimescaleDB versions), addresses
         (name -> IP addresses), unfinished (dpkg was interrupted), driver (a Python there has psycopg), own (its IP addresses), others (port -> file of another PostgreSQL cluster),
         listening (ports).
-        Of the PostgreSQL cluster: config, filled, passfile_directory (bool), initialized (major version or None), data (path), passfile,
+        Of the PostgreSQL cluster: config, included (conf.d is), filled, passfile_directory (bool), initialized (major version or None), data (path), passfile,
         settings and hba (owner, mode and, but for hba, SHA-256 of these files), rules (lines of the collection's block in pg_hba.conf).
         Of its server, where one runs: port (else None), recovery, preloads (libraries), pending (restart, reload and errors, as
         pending.sql says), encoding, collation, ctype, extension (of the cluster's database, None where there is none).

@@ -41,7 +41,7 @@ def measure(folder: Path) -> Iterator[Figure]:
             idle.ours_seconds.append(bench.deploy(changed=0))
         yield idle
         bench.collect_files()
-        for _round in range(2):
+        for _round in range(3):
             bench.fresh_hosts()
             first.theirs_seconds.append(bench.script())
             bench.fresh_hosts()

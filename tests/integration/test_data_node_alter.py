@@ -15,8 +15,9 @@ def test_equal_node_is_left_alone(nodes):
 def test_nothing_to_do_does_not_look_at_the_nodes(nodes):
     offset = nodes.dn("dn1").log_size()
     nodes.unchanged(DATA_NODE, **nodes.place("dn1"))
-    reads_of_this_test = nodes.dn("dn1").statements_since(offset, nodes.database)
-    assert all("metadata WHERE key = 'dist_uuid'" in statement for statement in reads_of_this_test)
+    reads_of_this_test = ("metadata WHERE key = 'dist_uuid'", "SELECT nspname FROM pg_namespace")
+    for statement in nodes.dn("dn1").statements_since(offset, nodes.database):
+        assert any(read in statement for read in reads_of_this_test), statement
 
 
 def test_statements_do_not_grow_with_nodes(nodes):

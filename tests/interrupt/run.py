@@ -24,8 +24,8 @@ INVENTORIES = (CONTAINERS / "inventory.yml", toolbox.BUILD / "engine.inventory.y
 LOG = toolbox.BUILD / "interrupt.log"
 # The title of the task, and how many seconds it may work.
 MOMENTS = (
-    ("Install PostgreSQL, TimescaleDB and its loader", 8),
-    ("Install PostgreSQL, TimescaleDB and its loader", 4),
+    ("Install PostgreSQL, TimescaleDB and its loader", 3),
+    ("Install PostgreSQL, TimescaleDB and its loader", 2),
     ("Hold TimescaleDB and its loader", 0),
     ("Create it in Debian's way", 0.5),
     ("Write the settings, once a scratch server has started with them", 1),

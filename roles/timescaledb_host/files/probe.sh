@@ -45,7 +45,7 @@ for package in "$@"; do
 done
 
 # What apt refuses to go on from: a power failure while packages were installed.
-[ -n "$(ls -A /var/lib/dpkg/updates 2>/dev/null)" ] && echo unfinished=yes
+[ -n "$(ls -A /var/lib/dpkg/updates 2>/dev/null)" ] && ! grep -qsx dpkg /proc/[0-9]*/comm && echo unfinished=yes
 if { dpkg-query --show python3-psycopg2 || rpm --query python3-psycopg2; } >/dev/null 2>&1; then
     echo driver=yes
 else
@@ -70,6 +70,7 @@ while [ $waited -lt 60 ] && grep -aqs 'bin/pg_createcluste[r]' /proc/[0-9]*/cmdl
 done
 if [ -f "$config/postgresql.conf" ]; then
     echo config=yes
+    grep -Eq "^[[:space:]]*include_dir[[:space:]]*=?[[:space:]]*'conf.d'" "$config/postgresql.conf" && echo included=yes
     configured=$(sed -n "s/^[[:space:]]*data_directory[[:space:]]*=[[:space:]]*'\([^']*\)'.*/\1/p" "$config/postgresql.conf" | tail -n 1)
     data=${configured:-$data}
 fi

@@ -15,7 +15,7 @@ ROLLBACK;
 SELECT node_name, owner from timescaledb_information.data_nodes order by 1;
 SELECT key, count(*) FROM _timescaledb_catalog.metadata GROUP BY 1 HAVING key IN ('uuid','dist_uuid') order by 1;
 CALL distributed_exec('CREATE SCHEMA far');
-CALL distributed_exec('CREATE SCHEMA far');
+CALL distributed_exec('CREATE SCHEMA far', ARRAY['Dn "2"']::name[]);
 CALL distributed_exec('DO ''BEGIN IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = ''''far'''') THEN CREATE SCHEMA far; END IF; END''', node_list => ARRAY['dn1', 'Dn "2"']::name[]);
 CALL distributed_exec('DROP SCHEMA far', ARRAY['dn1']::name[]);
 CALL distributed_exec('DROP SCHEMA far', ARRAY['dn1']::name[]);

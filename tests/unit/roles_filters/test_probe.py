@@ -27,6 +27,7 @@ address=10.0.0.2 dn2
 address=fd00::2 dn2
 address=10.0.0.3 dn3
 config=yes
+included=yes
 data=/var/lib/postgresql/15/main
 initialized=15
 filled=yes
@@ -62,7 +63,7 @@ def test_a_running_node() -> None:
     assert probe["packages"]["timescaledb-2-postgresql-15"] == {"version": "2.13.1~debian12", "held": True}
     assert probe["available"] == ["2.13.0", "2.13.1"]
     assert (probe["port"], probe["initialized"], probe["extension"]) == (5432, "15", "2.13.1")
-    assert probe["config"] is True and probe["filled"] is True
+    assert probe["config"] is True and probe["included"] is True and probe["filled"] is True
     assert probe["preloads"] == "timescaledb, auto_explain"
 
 

@@ -22,11 +22,12 @@ def parse_probe(text: str) -> dict[str, Any]:
     Returns:
         asked_database and asked_passfile: what the probe was about.
         Of the machine: family (Debian, RedHat or None), system (id, codename and name of the operating system), systemd (bool),
-        memory (bytes), cpus, packages (name -> version, held), postgres (version text), available (TimescaleDB versions), addresses
-        (name -> IP addresses), unfinished (dpkg was interrupted), driver (a Python there has psycopg), own (its IP addresses), others (port -> file of another PostgreSQL cluster),
-        listening (ports).
-        Of the PostgreSQL cluster: config, included (conf.d is), filled, passfile_directory (bool), initialized (major version or None), data (path), passfile,
-        settings and hba (owner, mode and, but for hba, SHA-256 of these files), rules (lines of the collection's block in pg_hba.conf).
+        memory (bytes), cpus, packages (name -> version, held), postgres (version text), available (TimescaleDB versions),
+        unfinished (dpkg was interrupted), driver (a Python there has psycopg), addresses (name -> IP addresses), own (its IP
+        addresses), others (port -> file of another PostgreSQL cluster), listening (ports).
+        Of the PostgreSQL cluster: config, included (conf.d is), filled, passfile_directory (bool), initialized (major version or
+        None), data (path), passfile, settings and hba (owner, mode and, but for hba, SHA-256 of these files), rules (lines of the
+        collection's block in pg_hba.conf).
         Of its server, where one runs: port (else None), recovery, preloads (libraries), pending (restart, reload and errors, as
         pending.sql says), encoding, collation, ctype, extension (of the cluster's database, None where there is none).
     """

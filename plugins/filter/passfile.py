@@ -6,10 +6,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: passfile
-short_description: Lines of a libpq password file
+short_description: Content of a libpq password file
 version_added: 0.1.0
 description:
-  - Writes the password file that C(timescaledb.passfile) names, with the escapes that libpq wants.
+  - The password file that C(timescaledb.passfile) names, as M(timescaledb.multinode.timescale_passfile) writes a new one. By this the
+    roles know that there is nothing to do.
   - Used by the roles of this collection.
 positional: database, role, password
 options:
@@ -39,11 +40,11 @@ content: "{{ members | timescaledb.multinode.passfile('metrics', 'postgres', pas
 
 RETURN = r"""
 _value:
-  description: One line for each node.
+  description: One line for each node, between two comments.
   type: string
 """
 
-from ansible_collections.timescaledb.multinode.plugins.plugin_utils._passfile import passfile
+from ansible_collections.timescaledb.multinode.plugins.module_utils._passfile import passfile
 
 
 class FilterModule:

@@ -49,8 +49,8 @@ def host_findings(host: dict[str, Any]) -> list[dict[str, str]]:
     """
     name = host["name"]
     if host["unreachable"]:
-        return [finding(name, "host", f"it is unreachable: {host['unreachable']}", "start it, or correct ansible_host and the login")]
-    checks = (_variables, _release, _operating_system, _installation, _members, _listening, _server, _database, _preloads, _overrides)
+        return [finding(name, "host", f"it is unreachable: {host['unreachable']}", "start it, or correct ansible_host, the login or become")]
+    checks = (_variables, _release, _operating_system, _python, _installation, _members, _listening, _server, _database, _preloads, _overrides)
     return [finding(name, *found) for check in checks for found in check(host)]
 
 
@@ -86,6 +86,12 @@ def _operating_system(host: dict[str, Any]) -> Found:
     if host["os_family"] in _FAMILIES:
         return []
     return [("operating system", f"{host['distribution']} is not supported", f"use one of the families {' and '.join(_FAMILIES)}")]
+
+
+def _python(host: dict[str, Any]) -> Found:
+    if host["probe"]["python"] or host["os_family"] not in _FAMILIES:
+        return []
+    return [("Python", "there is none, and Ansible's modules need it", "install python3, or correct ansible_python_interpreter")]
 
 
 def _installation(host: dict[str, Any]) -> Found:

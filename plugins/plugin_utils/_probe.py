@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-_FLAGS = ("systemd", "unfinished", "driver", "config", "included", "filled", "passfile_directory", "recovery")
+_FLAGS = ("systemd", "unfinished", "python", "driver", "config", "included", "filled", "recovery")
 _TEXTS = ("family", "postgres", "initialized", "data", "encoding", "collation", "ctype", "extension", "preloads", "passfile", "settings", "hba")
 _ASKED = ("asked_database", "asked_passfile")
 _NUMBERS = ("cpus", "port")
@@ -23,11 +23,11 @@ def parse_probe(text: str) -> dict[str, Any]:
         asked_database and asked_passfile: what the probe was about.
         Of the machine: family (Debian, RedHat or None), system (id, codename and name of the operating system), systemd (bool),
         memory (bytes), cpus, packages (name -> version, held), postgres (version text), available (TimescaleDB versions),
-        unfinished (dpkg was interrupted), driver (a Python there has psycopg), addresses (name -> IP addresses), own (its IP
-        addresses), others (port -> file of another PostgreSQL cluster), listening (ports).
-        Of the PostgreSQL cluster: config, included (conf.d is), filled, passfile_directory (bool), initialized (major version or
-        None), data (path), passfile, settings and hba (owner, mode and, but for hba, SHA-256 of these files), rules (lines of the
-        collection's block in pg_hba.conf).
+        unfinished (dpkg was interrupted), python (there is one), driver (a Python there has psycopg), addresses (name -> IP
+        addresses), own (its IP addresses), others (port -> file of another PostgreSQL cluster), listening (ports).
+        Of the PostgreSQL cluster: config, included (conf.d is), filled (bool), initialized (major version or None), data (path),
+        passfile, settings and hba (owner, mode and, but for hba, SHA-256 of these files), rules (lines of the collection's block in
+        pg_hba.conf).
         Of its server, where one runs: port (else None), recovery, preloads (libraries), pending (restart, reload and errors, as
         pending.sql says), encoding, collation, ctype, extension (of the cluster's database, None where there is none).
     """

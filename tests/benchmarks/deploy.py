@@ -5,7 +5,9 @@ the same work, and a run with nothing to do against `ansible -m ping` on the sam
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -89,7 +91,7 @@ class _Bench:
         self.remove_hosts()
         self._ansible("ansible-playbook", "tests/containers/create.yml")
         public_key = Path(f"{self._key}.pub").read_text().strip()
-        # A connection that is kept open would lead to the host of that name before.
+        # A connection that Ansible keeps open would lead to the host of that name before.
         self._control_path = tempfile.mkdtemp(prefix="bench-")
         lines = []
         for node in NODES:
@@ -98,9 +100,13 @@ class _Bench:
             lines.append(f"Host {node}\n  HostName {address}\n")
         lines += [
             "Host *\n  User root\n  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n  LogLevel ERROR\n",
-            f"  IdentityFile {self._key}\n  IdentitiesOnly yes\n  ControlMaster auto\n  ControlPath {self._control_path}/%n\n  ControlPersist 60\n",
+            f"  IdentityFile {self._key}\n  IdentitiesOnly yes\n",
         ]
         self._ssh_config.write_text("".join(lines))
+        # What the hosts before have left in the kernel's caches, it clears away at the cost of whoever runs next.
+        os.sync()
+        with contextlib.suppress(OSError):
+            Path("/proc/sys/vm/drop_caches").write_text("3")
 
     def remove_hosts(self) -> None:
         self._ansible("ansible-playbook", "tests/containers/destroy.yml")

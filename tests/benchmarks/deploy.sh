@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # What deploy.yml does on virgin hosts, as a plain shell script would do it, hosts side by side: no second run, no other release, no findings.
+# One connection for each step, as ssh does unless it is told to share them.
 # The yardstick of benchmarks/deploy.py; it is handed the files that deploy.yml writes, so that both set up the same.
 #
 # usage: deploy.sh FILES VERSION NODE_NAME...      the first node is the access node
@@ -22,7 +23,7 @@ on() {
 host() {
     local node=$1
     # Look before anything is changed.
-    on "$node" "sh -s timescaledb /etc/timescaledb-multinode.passfile '${nodes[*]}' 'SELECT 1' Debian $bin $config $data RedHat - - - postgresql-15" \
+    on "$node" "sh -s timescaledb /etc/timescaledb-multinode.passfile '${nodes[*]}' 'SELECT 1' '' Debian $bin $config $data RedHat - - - postgresql-15" \
         <"$files/probe.sh" >/dev/null
     on "$node" 'cat >/etc/apt/sources.list.d/timescaledb.sources' <"$files/sources"
     on "$node" 'cat >/etc/apt/preferences.d/timescaledb' <<EOF

@@ -1,8 +1,8 @@
 # shellcheck shell=sh
 # What is on this host already. Reads only. Prints name=value lines; see plugin_utils/_probe.py.
-# Arguments: database passfile "address..." query, family bindir configdir datadir for each of two families, package...
-database=$1 passfile=$2 addresses=$3 pending=$4
-shift 4
+# Arguments: database passfile "address..." query interpreter (may be empty), family bindir configdir datadir for each of two families, package...
+database=$1 passfile=$2 addresses=$3 pending=$4 interpreter=$5
+shift 5
 printf 'asked_database=%s\nasked_passfile=%s\n' "$database" "$passfile"
 
 # Less than Ansible's facts, and with them in one round trip.
@@ -17,6 +17,10 @@ case " $os " in
     *) exit 0 ;;
 esac
 echo "family=$family"
+# Unlike this script, Ansible's modules are written in it.
+for python in ${interpreter:-python3 /usr/libexec/platform-python}; do
+    command -v "$python" >/dev/null && echo python=yes && break
+done
 for _ in 1 2; do
     [ "$1" = "$family" ] && bindir=$2 config=$3 data=$4
     shift 4
@@ -82,7 +86,6 @@ for other in /etc/postgresql/*/*/postgresql.conf; do
 done
 
 # Files of an earlier run, for their owner, mode and content.
-[ -d "$(dirname "$passfile")" ] && echo passfile_directory=yes
 like() {
     [ -f "$2" ] && echo "$1=$(stat --format='%U:%G 0%a' "$2") $(sha256sum <"$2" | cut -d ' ' -f 1)"
 }

@@ -14,9 +14,17 @@ import yaml
 from _roles import CHECKOUT
 from ansible_collections.community.postgresql.plugins.module_utils import postgres
 
-# No Python there: the hosts cannot be looked at, and nothing on this machine is touched.
+# No sudo there: the hosts cannot be looked at, and nothing on this machine is touched.
 HOSTS = {
-    "all": {"vars": {"ansible_connection": "local", "ansible_python_interpreter": "/nonexistent/python"}},
+    "all": {
+        "vars": {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": "/nonexistent/python",
+            "ansible_become": True,
+            "ansible_become_user": "nobody",
+            "ansible_become_exe": "/nonexistent/sudo",
+        }
+    },
     "timescale_access_node": {"hosts": {"an": {"timescaledb_host_port": "6000"}}},
     "timescale_data_nodes": {"hosts": {"dn1": {"timescaledb_host_port": 6001}}},
 }
@@ -58,7 +66,7 @@ def preflight(run, folder: Path, **variables) -> str:
 def test_hosts_that_cannot_be_looked_at_are_findings_of_the_preflight(run, tmp_path):
     said = preflight(run, tmp_path)
     assert "there are 2 findings" in said
-    assert "an: host: it is unreachable" in said and "dn1: host: it is unreachable" in said
+    assert "an: host: it is unreachable" in said and "dn1: host: it is unreachable" in said and "/nonexistent/sudo: not found" in said
 
 
 @pytest.mark.parametrize(

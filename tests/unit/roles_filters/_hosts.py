@@ -35,7 +35,7 @@ def host(name: str = "dn1", probe: dict[str, Any] | None = None, **changes: Any)
         variables=["timescaledb_host_port"],
         known_variables=["timescaledb_host_port", "timescaledb_host_settings", "timescaledb_cluster_hypertables"],
         unknown_members=[],
-        probe=parse_probe("") | (probe or {}),
+        probe=parse_probe("python=yes") | (probe or {}),
     )
     return described | changes
 

@@ -106,6 +106,11 @@ def test_preinstalled_at_the_wanted_release() -> None:
     assert causes(host(install_method="preinstalled", probe=probe)) == []
 
 
+def test_a_host_without_python() -> None:
+    (cause,) = causes(host(probe=dict(python=False)))
+    assert "Ansible's modules need it" in cause
+
+
 @pytest.mark.parametrize(
     ("probe", "reason"),
     [

@@ -13,6 +13,7 @@ memory=24683520
 cpus=2
 systemd=yes
 unfinished=yes
+python=yes
 driver=yes
 family=Debian
 package=postgresql-15 installed install 15.20-0+deb12u1
@@ -96,7 +97,7 @@ def test_the_machine() -> None:
     assert probe["system"] == {"id": "debian", "codename": "bookworm", "name": "Debian GNU/Linux 12 (bookworm)"}
     assert (probe["family"], probe["systemd"], probe["cpus"]) == ("Debian", True, 2)
     assert probe["own"] == ["10.0.0.7", "fd00::7"]
-    assert (probe["unfinished"], probe["driver"]) == (True, True)
+    assert (probe["unfinished"], probe["python"], probe["driver"]) == (True, True, True)
     assert parse_probe("system=arch - Arch Linux\n")["family"] is None
 
 

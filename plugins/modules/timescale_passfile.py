@@ -1,0 +1,199 @@
+#!/usr/bin/python
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: timescale_passfile
+short_description: Keep the password file by which the nodes of a multi-node TimescaleDB log in to each other
+version_added: 0.1.0
+description:
+  - Keeps a block of lines in the file that the PostgreSQL setting C(timescaledb.passfile) names, one for each node. Other lines of the
+    file are kept, behind the block.
+  - Nobody but the owner can read the file at any moment. A file that M(ansible.builtin.copy) creates can be read by all until its mode is
+    set.
+options:
+  path:
+    description:
+      - The file. Directories that are missing are created for the owner alone.
+    type: path
+    required: true
+  nodes:
+    description:
+      - The nodes, as they are registered at the access node.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      node_name:
+        description:
+          - Name of the node at the access node. It is not in the file; the same list serves M(timescaledb.multinode.timescale_data_node).
+        type: str
+      host:
+        description:
+          - Host name or address of the node.
+        type: str
+        required: true
+      port:
+        description:
+          - Port of its server.
+        type: int
+        default: 5432
+      database:
+        description:
+          - Its database. O(database) where not given.
+        type: str
+  database:
+    description:
+      - Database of the nodes that have no other one.
+    type: str
+    required: true
+  role:
+    description:
+      - Role that logs in.
+    type: str
+    required: true
+  password:
+    description:
+      - Its password.
+    type: str
+    required: true
+  owner:
+    description:
+      - Owner of the file. libpq takes no other file than one that the server's own user can read.
+    type: str
+    default: postgres
+  group:
+    description:
+      - Group of the file.
+    type: str
+    default: postgres
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: full
+    details: Passwords are masked.
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+author:
+  - The timescaledb.multinode maintainers (@timescaledb-multinode)
+"""
+
+EXAMPLES = r"""
+- name: Let the nodes log in to each other
+  timescaledb.multinode.timescale_passfile:
+    path: /etc/timescaledb-multinode.passfile
+    nodes:
+      - host: dn1.example.org
+      - host: dn2.example.org
+        port: 5433
+    database: metrics
+    role: postgres
+    password: "{{ vault_timescaledb_password }}"
+  become: true
+"""
+
+RETURN = r"""
+path:
+  description: The file.
+  returned: success
+  type: str
+  sample: /etc/timescaledb-multinode.passfile
+"""
+
+import grp
+import os
+import pwd
+import tempfile
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.timescaledb.multinode.plugins.module_utils._passfile import passfile, with_block, without_passwords
+
+MODE = 0o600
+
+
+def read(path: str) -> tuple[str, tuple[int, int, int] | None]:
+    """The file's text, and its owner, group and mode; None where there is no file."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            status = os.fstat(file.fileno())
+            return file.read(), (status.st_uid, status.st_gid, status.st_mode & 0o7777)
+    except FileNotFoundError:
+        return "", None
+
+
+def write(path: str, text: str, owner: int, group: int) -> None:
+    """Put a whole file in place at once. It is the owner's alone from its first byte on."""
+    make_directory(os.path.dirname(path), owner, group)
+    descriptor, scratch = tempfile.mkstemp(prefix=".passfile-", dir=os.path.dirname(path))
+    try:
+        with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
+            os.fchown(file.fileno(), owner, group)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(scratch, path)
+    except BaseException:
+        os.unlink(scratch)
+        raise
+
+
+def make_directory(path: str, owner: int, group: int) -> None:
+    """Create what is missing of it."""
+    if not os.path.isdir(path):
+        make_directory(os.path.dirname(path), owner, group)
+        os.mkdir(path, 0o700)
+        os.chown(path, owner, group)
+
+
+def shown(text: str, attributes: tuple[int, int, int] | None) -> str:
+    """As the diff shows it."""
+    if attributes is None:
+        return ""
+    owner, group, mode = attributes
+    return f"owner {owner}, group {group}, mode 0{mode:o}\n{without_passwords(text)}"
+
+
+def main() -> None:
+    node = dict(node_name=dict(type="str"), host=dict(type="str", required=True), port=dict(type="int", default=5432), database=dict(type="str"))
+    module = AnsibleModule(
+        argument_spec=dict(
+            path=dict(type="path", required=True),
+            nodes=dict(type="list", elements="dict", options=node, required=True),
+            database=dict(type="str", required=True),
+            role=dict(type="str", required=True),
+            password=dict(type="str", required=True, no_log=True),
+            owner=dict(type="str", default="postgres"),
+            group=dict(type="str", default="postgres"),
+        ),
+        supports_check_mode=True,
+    )
+    options = module.params
+    path = os.path.realpath(options["path"])
+    try:
+        block = passfile(options["nodes"], options["database"], options["role"], options["password"])
+    except ValueError as error:
+        module.fail_json(msg=f"password file {path}: {error}. Remedy: choose another password or name.")
+    try:
+        wanted = (pwd.getpwnam(options["owner"]).pw_uid, grp.getgrnam(options["group"]).gr_gid, MODE)
+    except KeyError as error:
+        module.fail_json(msg=f"password file {path}: {error.args[0]} on this host. Remedy: install PostgreSQL first, or name an owner that is there.")
+    try:
+        text, attributes = read(path)
+        after = with_block(text, block)
+        changed = (text, attributes) != (after, wanted)
+        if changed and not module.check_mode:
+            write(path, after, wanted[0], wanted[1])
+    except OSError as error:
+        module.fail_json(msg=f"password file {path}: {error.strerror}. Remedy: give a path that can be a file, and run the task as root.")
+    module.exit_json(changed=changed, path=path, diff=dict(before=shown(text, attributes), after=shown(after, wanted), before_header=path, after_header=path))
+
+
+if __name__ == "__main__":
+    main()

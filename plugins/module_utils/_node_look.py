@@ -20,7 +20,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, connect_with
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Secret, Statement
-from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import Release
+from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import FIRST_WITH_MULTINODE, FIRST_WITHOUT_MULTINODE, Release
 
 # add_data_node() tries these two in turn (bootstrap_databases in tsl/src/data_node.c).
 _BOOTSTRAP_DATABASES = ("postgres", "template1")
@@ -134,11 +134,14 @@ def _read(connection: Connection, request: LookRequest) -> NodeLook:
         values = (request.needs_maintenance_database, request.needs_maintenance_database, request.endpoint.database)
         row: dict[str, Any] = connection.run(Statement(_SERVER, values=values), "data node")[0]
         version = row.pop("extension_version")
-        membership = connection.run(Statement(_MEMBERSHIP), "data node")[0] if version else {}
+        release = Release.parse(version) if version else None
+        # Other releases lack hypertable.replication_factor, and are refused whatever they are part of.
+        has_multinode = release is not None and FIRST_WITH_MULTINODE <= release < FIRST_WITHOUT_MULTINODE
+        membership = connection.run(Statement(_MEMBERSHIP), "data node")[0] if has_multinode else {}
     finally:
         connection.close()
     return NodeLook(
         **dict(row, available_versions=tuple(row["available_versions"] or ())),
         **membership,
-        release=Release.parse(version) if version else None,
+        release=release,
     )

@@ -1,9 +1,10 @@
 # GPL-3.0-or-later (see LICENSE)
 """Builds the images of the test hosts once; Docker keeps them for the next time, whatever the checkout.
 
-Of the two, "test" has the large libraries that PostgreSQL depends on, so that tests are quick, and "virgin" has not.
+"test" has the large libraries that PostgreSQL depends on, so that tests are quick, "virgin" has not. "trixie" is a server with the
+TimescaleDB of Debian's next release, which has no multi-node.
 
-TEST_BASE_IMAGE names an image to build on (debian:12, say). Without it the base is made by debootstrap.
+TEST_BASE_IMAGE names an image to build on (debian:12, say), TEST_TRIXIE_BASE_IMAGE that of trixie. Without it the base is made by debootstrap.
 """
 
 from __future__ import annotations
@@ -20,20 +21,21 @@ import machine
 
 HERE = Path(__file__).resolve().parent
 SUITE = "bookworm"
-RECIPES = {"test": "Dockerfile", "virgin": "Dockerfile.virgin"}
-BOOTSTRAPPED = f"timescaledb-multinode-test-host-base:{SUITE}"
+RECIPES = {"test": "Dockerfile", "virgin": "Dockerfile.virgin", "trixie": "Dockerfile.trixie"}
+HOST_PACKAGES = "systemd,systemd-sysv,dbus,python3,ca-certificates,iproute2,procps,sudo,gnupg"
 
 
 def ensure(kind: str = "test") -> str:
     """The image's name; it is built where it is not there."""
     name = f"timescaledb-multinode-{kind}-host"
-    base = os.environ.get("TEST_BASE_IMAGE", "")
+    suite, variable, packages = ("trixie", "TEST_TRIXIE_BASE_IMAGE", "") if kind == "trixie" else (SUITE, "TEST_BASE_IMAGE", HOST_PACKAGES)
+    base = os.environ.get(variable, "")
     # An image made elsewhere names the security suite itself; debootstrap leaves it out.
-    security = "" if base else _security_source()
+    security = "" if base or suite != SUITE else _security_source()
     recipe = (HERE / RECIPES[kind]).read_text() + base + security
     tag = f"{name}:{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
     if not _exists(tag):
-        _build(RECIPES[kind], base or _bootstrap(), security, tag)
+        _build(RECIPES[kind], base or _bootstrap(suite, packages, variable), security, tag)
     _docker("tag", tag, f"{name}:latest")
     return f"{name}:latest"
 
@@ -57,21 +59,21 @@ def _build(recipe: str, base: str, security: str, tag: str) -> None:
     subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=True)
 
 
-def _bootstrap() -> str:
-    if _exists(BOOTSTRAPPED):
-        return BOOTSTRAPPED
+def _bootstrap(suite: str, packages: str, variable: str) -> str:
+    bootstrapped = f"timescaledb-multinode-test-host-base:{suite}"
+    if _exists(bootstrapped):
+        return bootstrapped
     if not machine.install("debootstrap"):
-        raise RuntimeError("debootstrap cannot be installed; set TEST_BASE_IMAGE to an image of Debian 12")
-    print(f"making a base image of Debian {SUITE} with debootstrap (about a minute)", flush=True)
+        raise RuntimeError(f"debootstrap cannot be installed; set {variable} to an image of Debian {suite}")
+    print(f"making a base image of Debian {suite} with debootstrap (about a minute)", flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch) / "root"
-        packages = "systemd,systemd-sysv,dbus,python3,ca-certificates,iproute2,procps,sudo,gnupg"
-        _root("debootstrap", "--variant=minbase", f"--include={packages}", SUITE, root)
+        _root("debootstrap", "--variant=minbase", *([f"--include={packages}"] if packages else []), suite, root)
         archive = Path(scratch) / "root.tar"
         _root("tar", "--create", "--file", archive, "--directory", root, ".")
-        _docker("import", str(archive), BOOTSTRAPPED)
+        _docker("import", str(archive), bootstrapped)
         _root("rm", "--recursive", "--force", root)
-    return BOOTSTRAPPED
+    return bootstrapped
 
 
 def _exists(tag: str) -> bool:

@@ -9,6 +9,7 @@ from itertools import count
 import pytest
 from _cluster import Cluster
 from _servers import PASSWORD, SECURED, Engine, Server, choose_engine, directory_for_servers, fabricate_releases, free_port, give_to_server_user, make_base
+from _trixie import trixie
 
 DATA_NODES = 5
 ENGINE = pytest.StashKey[Engine]()
@@ -131,6 +132,13 @@ def mortal(cluster: Cluster, servers: Servers):
     yield server
     if not server.is_running:
         server.start()
+
+
+@pytest.fixture(scope="session")
+def trixie_address():
+    """A server with Debian trixie's TimescaleDB."""
+    with trixie() as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,12 @@ def test_apache_edition(cluster, servers, module, options):
 
 
 @both_modules
+def test_debians_own_timescaledb(cluster, trixie_address, module, options):
+    login = dict(login_host=trixie_address, login_port=5432, login_user="postgres", login_db="ready")
+    cluster.refuse(module, "has no multi-node: it exists in 2.0 to 2.13 only", **login, **options)
+
+
+@both_modules
 def test_standby(cluster, servers, module, options):
     server = servers.extra("standby", "standby.signal", hot_standby="on")
     cluster.refuse(module, "the server is a standby", login_port=server.port, login_db="ready", **options)

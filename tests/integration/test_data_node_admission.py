@@ -97,6 +97,11 @@ def test_apache_edition_as_data_node(cluster, servers):
     cluster.refuse(DATA_NODE, "Apache edition", node_name="dn1", host="127.0.0.1", port=server.port, database="ready")
 
 
+def test_debians_own_timescaledb_as_data_node(cluster, trixie_address):
+    findings = ["PostgreSQL 17, and TimescaleDB has no multi-node", "TimescaleDB 2.", "it exists in 2.0 to 2.13 only", "use TimescaleDB 2.13 or older there"]
+    cluster.refuse(DATA_NODE, *findings, node_name="dn1", host=trixie_address, port=5432, database="ready")
+
+
 @pytest.mark.parametrize("release", ["2.12.3", "2.14.2"])
 def test_release_that_is_not_accepted(cluster, fabricated, release):
     cluster.refuse(DATA_NODE, f"TimescaleDB {release}", node_name="dn1", host="127.0.0.1", port=fabricated.port, database=release)

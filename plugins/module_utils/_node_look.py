@@ -26,23 +26,36 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._versions im
 _BOOTSTRAP_DATABASES = ("postgres", "template1")
 _PARALLEL = 16
 
-# pg_settings and pg_available_extension_versions (which reads every control file of the server) are slow to ask, so they are asked
-# only where the extension is to be made.
-_SERVER = r"""
+# The loader then leaves out the extension's libraries (src/loader/loader.c), which take longer to load than all of this to ask.
+_WITHOUT_LIBRARIES = "-c timescaledb.disable_load=on"
+
+_SERVER = """
 SELECT current_setting('server_version_num')::int / 10000 AS postgresql_major,
        current_setting('max_prepared_transactions')::int AS max_prepared_transactions,
        current_setting('timescaledb.license', true) AS license, pg_is_in_recovery() AS in_recovery,
-       CASE WHEN e.extversion IS NULL OR %s THEN
-         (SELECT setting ~ '\mtimescaledb\M' FROM pg_settings WHERE name = 'shared_preload_libraries') END AS preloaded,
-       CASE WHEN e.extversion IS NULL OR %s THEN
-         (SELECT array_agg(version::text) FROM pg_available_extension_versions WHERE name = 'timescaledb') END AS available_versions,
        d.datname IS NOT NULL AS database_exists, pg_encoding_to_char(d.encoding) AS encoding,
        d.datcollate AS collation, d.datctype AS ctype, (r.rolsuper OR r.rolcreatedb) AS may_create_database,
-       e.extversion AS extension_version
+       e.extversion AS extension_version, r.rolsuper AS superuser
   FROM pg_roles r
   LEFT JOIN pg_database d ON d.datname = %s
   LEFT JOIN pg_extension e ON e.extname = 'timescaledb' AND current_database() = d.datname
  WHERE r.rolname = current_user
+"""
+
+# Without its library the server knows a licence only where somebody has set one. An Apache edition is a build without the second
+# library (APACHE_ONLY in CMakeLists.txt). Who may not see files has the library loaded, which tells the build's own licence.
+_EDITION = """
+SELECT CASE WHEN (pg_stat_file(format('%%s/timescaledb-%%s.so', setting, %s), true)).size IS NOT NULL
+             AND (pg_stat_file(format('%%s/timescaledb-tsl-%%s.so', setting, %s), true)).size IS NULL THEN 'apache' END AS license
+  FROM pg_config WHERE name = 'PKGLIBDIR'
+"""
+_LOAD_LIBRARIES = "SET timescaledb.disable_load = off"
+_LICENSE = "SELECT current_setting('timescaledb.license', true) AS license"
+
+# Slow to ask (the second reads every control file of the server), so they are asked only where the extension is to be made.
+_INSTALLABLE = r"""
+SELECT (SELECT setting ~ '\mtimescaledb\M' FROM pg_settings WHERE name = 'shared_preload_libraries') AS preloaded,
+       (SELECT array_agg(version::text) FROM pg_available_extension_versions WHERE name = 'timescaledb') AS available_versions
 """
 
 # replication_factor = -1 marks the node's part of a distributed hypertable.
@@ -59,7 +72,8 @@ SELECT (SELECT value FROM _timescaledb_catalog.metadata WHERE key = 'uuid') AS u
 class NodeLook:
     """What was seen at a data node's endpoint. Only unreachable and reason are set where nobody answered.
 
-    preloaded is None where the role may not see shared_preload_libraries, license where nobody set it.
+    preloaded is None where it does not matter or the role may not see shared_preload_libraries. license is None where nobody set it
+    and nothing speaks against the full edition.
     maintenance_database is another database of that server that lets us in, looked for only where one is needed: to create or drop
     the node's database.
     """
@@ -106,6 +120,7 @@ def look_at_nodes(module: AnsibleModule, access_node: AccessNode, requests: list
 
 def _look(module: AnsibleModule, access_node: AccessNode, request: LookRequest) -> NodeLook:
     parameters = access_node.connection_parameters(request.endpoint, request.password, request.connect_timeout)
+    parameters["options"] = _WITHOUT_LIBRARIES
     # libpq waits for at least two seconds, and counts whole ones: up to one less than asked for.
     silence = max(request.connect_timeout, 2) - 1
     started = monotonic()
@@ -130,18 +145,22 @@ def _look(module: AnsibleModule, access_node: AccessNode, request: LookRequest) 
 
 
 def _read(connection: Connection, request: LookRequest) -> NodeLook:
+    subject = "data node"
     try:
-        values = (request.needs_maintenance_database, request.needs_maintenance_database, request.endpoint.database)
-        row: dict[str, Any] = connection.run(Statement(_SERVER, values=values), "data node")[0]
-        version = row.pop("extension_version")
+        row: dict[str, Any] = connection.run(Statement(_SERVER, values=(request.endpoint.database,)), subject)[0]
+        version, superuser = row.pop("extension_version"), row.pop("superuser")
+        if version is None or request.needs_maintenance_database:
+            row.update(connection.run(Statement(_INSTALLABLE), subject)[0])
+        if version and row["license"] is None and superuser:
+            row.update(connection.run(Statement(_EDITION, values=(version, version)), subject)[0])
+        elif version and row["license"] is None:
+            connection.run(Statement(_LOAD_LIBRARIES), subject)
+            row.update(connection.run(Statement(_LICENSE), subject)[0])
         release = Release.parse(version) if version else None
         # Other releases lack hypertable.replication_factor, and are refused whatever they are part of.
         has_multinode = release is not None and FIRST_WITH_MULTINODE <= release < FIRST_WITHOUT_MULTINODE
-        membership = connection.run(Statement(_MEMBERSHIP), "data node")[0] if has_multinode else {}
+        membership = connection.run(Statement(_MEMBERSHIP), subject)[0] if has_multinode else {}
     finally:
         connection.close()
-    return NodeLook(
-        **dict(row, available_versions=tuple(row["available_versions"] or ())),
-        **membership,
-        release=release,
-    )
+    row["available_versions"] = tuple(row.get("available_versions") or ())
+    return NodeLook(**row, **membership, release=release)

@@ -34,12 +34,11 @@ SELECT current_setting('server_version_num')::int / 10000 AS postgresql_major,
        current_setting('max_prepared_transactions')::int AS max_prepared_transactions,
        current_setting('timescaledb.license', true) AS license, pg_is_in_recovery() AS in_recovery,
        d.datname IS NOT NULL AS database_exists, pg_encoding_to_char(d.encoding) AS encoding,
-       d.datcollate AS collation, d.datctype AS ctype, (r.rolsuper OR r.rolcreatedb) AS may_create_database,
-       e.extversion AS extension_version, r.rolsuper AS superuser
-  FROM pg_roles r
+       d.datcollate AS collation, d.datctype AS ctype,
+       e.extversion AS extension_version, current_setting('is_superuser') = 'on' AS superuser
+  FROM (SELECT) AS always
   LEFT JOIN pg_database d ON d.datname = %s
   LEFT JOIN pg_extension e ON e.extname = 'timescaledb' AND current_database() = d.datname
- WHERE r.rolname = current_user
 """
 
 # Without its library the server knows a licence only where somebody has set one. An Apache edition is a build without the second
@@ -52,17 +51,22 @@ SELECT CASE WHEN (pg_stat_file(format('%%s/timescaledb-%%s.so', setting, %s), tr
 _LOAD_LIBRARIES = "SET timescaledb.disable_load = off"
 _LICENSE = "SELECT current_setting('timescaledb.license', true) AS license"
 
-# Slow to ask (the second reads every control file of the server), so they are asked only where the extension is to be made.
+# Slow to ask (the last reads every control file of the server), so they are asked only where the database or the extension is to be made.
 _INSTALLABLE = r"""
-SELECT (SELECT setting ~ '\mtimescaledb\M' FROM pg_settings WHERE name = 'shared_preload_libraries') AS preloaded,
+SELECT (SELECT rolsuper OR rolcreatedb FROM pg_roles WHERE rolname = current_user) AS may_create_database,
+       (SELECT setting ~ '\mtimescaledb\M' FROM pg_settings WHERE name = 'shared_preload_libraries') AS preloaded,
        (SELECT array_agg(version::text) FROM pg_available_extension_versions WHERE name = 'timescaledb') AS available_versions
 """
 
-# replication_factor = -1 marks the node's part of a distributed hypertable.
 _MEMBERSHIP = """
 SELECT (SELECT value FROM _timescaledb_catalog.metadata WHERE key = 'uuid') AS uuid,
        (SELECT value FROM _timescaledb_catalog.metadata WHERE key = 'dist_uuid') AS dist_uuid,
-       (SELECT count(*) FROM _timescaledb_catalog.hypertable WHERE replication_factor = -1) AS distributed_members,
+       EXISTS (SELECT FROM pg_foreign_server) AS has_foreign_servers
+"""
+
+# Only former members and other access nodes have these. replication_factor = -1 marks the node's part of a distributed hypertable.
+_HOLDINGS = """
+SELECT (SELECT count(*) FROM _timescaledb_catalog.hypertable WHERE replication_factor = -1) AS distributed_members,
        (SELECT count(*) FROM pg_foreign_server s JOIN pg_foreign_data_wrapper f ON f.oid = s.srvfdw
          WHERE f.fdwname = 'timescaledb_fdw') AS own_data_nodes
 """
@@ -72,7 +76,7 @@ SELECT (SELECT value FROM _timescaledb_catalog.metadata WHERE key = 'uuid') AS u
 class NodeLook:
     """What was seen at a data node's endpoint. Only unreachable and reason are set where nobody answered.
 
-    preloaded is None where it does not matter or the role may not see shared_preload_libraries. license is None where nobody set it
+    preloaded is None where the extension need not be made or the role may not see shared_preload_libraries. license is None where nobody set it
     and nothing speaks against the full edition.
     maintenance_database is another database of that server that lets us in, looked for only where one is needed: to create or drop
     the node's database.
@@ -159,8 +163,11 @@ def _read(connection: Connection, request: LookRequest) -> NodeLook:
         release = Release.parse(version) if version else None
         # Other releases lack hypertable.replication_factor, and are refused whatever they are part of.
         has_multinode = release is not None and FIRST_WITH_MULTINODE <= release < FIRST_WITHOUT_MULTINODE
-        membership = connection.run(Statement(_MEMBERSHIP), subject)[0] if has_multinode else {}
+        if has_multinode:
+            row.update(connection.run(Statement(_MEMBERSHIP), subject)[0])
+            if row.pop("has_foreign_servers") or row["dist_uuid"]:
+                row.update(connection.run(Statement(_HOLDINGS), subject)[0])
     finally:
         connection.close()
     row["available_versions"] = tuple(row.get("available_versions") or ())
-    return NodeLook(**row, **membership, release=release)
+    return NodeLook(**row, release=release)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Options of the connection and what all modules promise.
+    """Options of the connection, and what the modules that use it need.
 
     The login options are community.postgresql's, without the aliases that its own fragment documents: C(host) and C(port) are a data
     node's here.
@@ -72,16 +72,6 @@ options:
     description:
       - Switch to this role after the login. Data nodes are then reached as this role as well.
     type: str
-attributes:
-  check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
-    support: full
-  diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-    support: full
-  idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
-    support: full
 requirements:
   - psycopg2 or psycopg >= 3.1 on the host that executes the module
   - TimescaleDB 2.0 to 2.13 on PostgreSQL 15 or older

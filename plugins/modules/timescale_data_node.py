@@ -148,6 +148,7 @@ options:
         type: int
         default: 10
 extends_documentation_fragment:
+  - timescaledb.multinode._attributes
   - timescaledb.multinode._login
 seealso:
   - module: timescaledb.multinode.timescale_distributed_hypertable

@@ -152,6 +152,7 @@ options:
         type: bool
         default: false
 extends_documentation_fragment:
+  - timescaledb.multinode._attributes
   - timescaledb.multinode._login
 seealso:
   - module: timescaledb.multinode.timescale_data_node

@@ -70,17 +70,8 @@ options:
       - Group of the file.
     type: str
     default: postgres
-attributes:
-  check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
-    support: full
-  diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-    support: full
-    details: Passwords are masked.
-  idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
-    support: full
+extends_documentation_fragment:
+  - timescaledb.multinode._attributes
 author:
   - The timescaledb.multinode maintainers (@timescaledb-multinode)
 """

@@ -16,59 +16,78 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import machine
 
 HERE = Path(__file__).resolve().parent
-SUITE = "bookworm"
-RECIPES = {"test": "Dockerfile", "virgin": "Dockerfile.virgin", "trixie": "Dockerfile.trixie"}
-HOST_PACKAGES = "systemd,systemd-sysv,dbus,python3,ca-certificates,iproute2,procps,sudo,gnupg"
+HOST_PACKAGES = ("systemd", "systemd-sysv", "dbus", "python3", "ca-certificates", "iproute2", "procps", "sudo", "gnupg")
+
+
+class Recipe(NamedTuple):
+    """How one image is made."""
+
+    file: str
+    suite: str = "bookworm"
+    # The environment variable that names an image to build on.
+    base: str = "TEST_BASE_IMAGE"
+    # What debootstrap installs beside the minimum, and whether the security suite's packages replace the release's.
+    packages: tuple[str, ...] = HOST_PACKAGES
+    security: bool = True
+
+
+RECIPES = {
+    "test": Recipe("Dockerfile"),
+    "virgin": Recipe("Dockerfile.virgin"),
+    "trixie": Recipe("Dockerfile.trixie", suite="trixie", base="TEST_TRIXIE_BASE_IMAGE", packages=(), security=False),
+}
 
 
 def ensure(kind: str = "test") -> str:
     """The image's name; it is built where it is not there."""
+    recipe = RECIPES[kind]
     name = f"timescaledb-multinode-{kind}-host"
-    suite, variable, packages = ("trixie", "TEST_TRIXIE_BASE_IMAGE", "") if kind == "trixie" else (SUITE, "TEST_BASE_IMAGE", HOST_PACKAGES)
-    base = os.environ.get(variable, "")
+    base = os.environ.get(recipe.base, "")
     # An image made elsewhere names the security suite itself; debootstrap leaves it out.
-    security = "" if base or suite != SUITE else _security_source()
-    recipe = (HERE / RECIPES[kind]).read_text() + base + security
-    tag = f"{name}:{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
+    security = _security_source(recipe.suite) if recipe.security and not base else ""
+    text = (HERE / recipe.file).read_text() + base + security
+    tag = f"{name}:{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     if not _exists(tag):
-        _build(RECIPES[kind], base or _bootstrap(suite, packages, variable), security, tag)
+        _build(recipe.file, base or _bootstrap(recipe), security, tag)
     _docker("tag", tag, f"{name}:latest")
     return f"{name}:latest"
 
 
-def _security_source() -> str:
+def _security_source(suite: str) -> str:
     """The line of sources.list for the security suite, from where this machine itself has it; empty where it has none."""
     if shutil.which("apt-get") is None:
         return ""
     source = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(REPO_URI) $(RELEASE) $(COMPONENT)"
-    command = ["apt-get", "indextargets", "--format", source, "Created-By: Packages", f"Release: {SUITE}-security", "Component: main"]
+    command = ["apt-get", "indextargets", "--format", source, "Created-By: Packages", f"Release: {suite}-security", "Component: main"]
     found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
     return found[0] if found else ""
 
 
-def _build(recipe: str, base: str, security: str, tag: str) -> None:
+def _build(file: str, base: str, security: str, tag: str) -> None:
     print(f"building the image {tag} on {base}", flush=True)
     # Neither needs the newer builder, which is a package of its own.
     environment = {**os.environ, "DOCKER_BUILDKIT": "0"}
     arguments = ["--build-arg", f"base={base}", "--build-arg", f"security={security}"]
-    command = ["docker", "build", "--quiet", *arguments, "--file", str(HERE / recipe), "--tag", tag, str(HERE)]
+    command = ["docker", "build", "--quiet", *arguments, "--file", str(HERE / file), "--tag", tag, str(HERE)]
     subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=True)
 
 
-def _bootstrap(suite: str, packages: str, variable: str) -> str:
+def _bootstrap(recipe: Recipe) -> str:
+    suite = recipe.suite
     bootstrapped = f"timescaledb-multinode-test-host-base:{suite}"
     if _exists(bootstrapped):
         return bootstrapped
     if not machine.install("debootstrap"):
-        raise RuntimeError(f"debootstrap cannot be installed; set {variable} to an image of Debian {suite}")
+        raise RuntimeError(f"debootstrap cannot be installed; set {recipe.base} to an image of Debian {suite}")
     print(f"making a base image of Debian {suite} with debootstrap (about a minute)", flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch) / "root"
-        _root("debootstrap", "--variant=minbase", *([f"--include={packages}"] if packages else []), suite, root)
+        _root("debootstrap", "--variant=minbase", *([f"--include={','.join(recipe.packages)}"] if recipe.packages else []), suite, root)
         archive = Path(scratch) / "root.tar"
         _root("tar", "--create", "--file", archive, "--directory", root, ".")
         _docker("import", str(archive), bootstrapped)

@@ -7,9 +7,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import groupby
+from queue import SimpleQueue
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
-from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, connect_with
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, connect_as_login, connect_with
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Secret, Statement, Step
 
@@ -28,18 +34,78 @@ class InterruptedPlan(ClusterError):
         self.done = done
 
 
-def apply_steps(module: AnsibleModule, connection: Connection, access_node: AccessNode, steps: list[Step]) -> None:
-    """Run every step. Raises InterruptedPlan at the first that fails."""
-    if access_node.superuser and any(isinstance(value, Secret) for step in steps for value in step.statement.values):
+def apply_steps(module: AnsibleModule, connection: Connection, access_node: AccessNode, steps: list[Step], sessions: int = 1) -> list[str]:
+    """Run every step, and return what the server warned of in sessions other than the given one. Raises InterruptedPlan at the first that fails.
+
+    Args:
+        sessions: how many sessions of the access node may share steps that may run beside each other.
+    """
+    hushed = access_node.superuser and any(isinstance(value, Secret) for step in steps for value in step.statement.values)
+    if hushed:
         connection.run(_HUSH, "session of the access node")
-    for number, step in enumerate(steps):
+    done: list[Step] = []
+    warnings: list[str] = []
+    for beside_others, group in groupby(steps, key=lambda step: step.beside_others):
+        neighbours = list(group)
+        if beside_others and sessions > 1:
+            with _more_sessions(module, connection, min(sessions, len(neighbours)), hushed) as connections:
+                _run_side_by_side(connections, neighbours, done)
+                warnings += [text for another in connections[1:] for text in another.take_warnings()]
+            continue
+        for step in neighbours:
+            try:
+                if step.endpoint is None:
+                    connection.run(step.statement, step.subject)
+                else:
+                    _run_on_node(module, access_node, step, step.endpoint)
+            except ClusterError as error:
+                raise InterruptedPlan(error, done) from error
+            done.append(step)
+    return warnings
+
+
+@contextmanager
+def _more_sessions(module: AnsibleModule, connection: Connection, number: int, hushed: bool) -> Iterator[list[Connection]]:
+    """The connection and as many more as the server lets us have, up to the number."""
+    connections = [connection]
+    try:
+        for _another in range(number - 1):
+            try:
+                connections.append(connect_as_login(module))
+                if hushed:
+                    connections[-1].run(_HUSH, "session of the access node")
+            except ClusterError:
+                break
+        yield connections
+    finally:
+        for another in connections[1:]:
+            another.close()
+
+
+def _run_side_by_side(connections: list[Connection], steps: list[Step], done: list[Step]) -> None:
+    """After a failure no further step begins; those under way come to their end."""
+    free: SimpleQueue[Connection] = SimpleQueue()
+    for connection in connections:
+        free.put(connection)
+    failures: list[ClusterError] = []
+
+    def run(step: Step) -> bool:
+        if failures:
+            return False
+        connection = free.get()
         try:
-            if step.endpoint is None:
-                connection.run(step.statement, step.subject)
-            else:
-                _run_on_node(module, access_node, step, step.endpoint)
+            connection.run(step.statement, step.subject)
         except ClusterError as error:
-            raise InterruptedPlan(error, steps[:number]) from error
+            failures.append(error)
+            return False
+        finally:
+            free.put(connection)
+        return True
+
+    with ThreadPoolExecutor(max_workers=len(connections)) as pool:
+        done += [step for step, succeeded in zip(steps, list(pool.map(run, steps))) if succeeded]
+    if failures:
+        raise InterruptedPlan(failures[0], done) from failures[0]
 
 
 def _run_on_node(module: AnsibleModule, access_node: AccessNode, step: Step, endpoint: Endpoint) -> None:

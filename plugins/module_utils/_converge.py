@@ -38,14 +38,15 @@ def converge(module: AnsibleModule, make_plan: MakePlan, read_state: ReadState, 
         plan = make_plan(module, connection, access_node)
         result = dict(changed=bool(plan.steps), before=plan.before, steps=_shown(connection, plan.steps), after=plan.after)
         if plan.steps and not module.check_mode:
-            apply_steps(module, connection, access_node, plan.steps)
+            plan.warnings += apply_steps(module, connection, access_node, plan.steps, module.params.get("sessions") or 1)
             result["after"] = read_state(module, connection)
         for warning in dict.fromkeys(plan.warnings + connection.take_warnings()):
             module.warn(warning)
     except InterruptedPlan as error:
-        result.update(changed=bool(error.done), steps=result["steps"][: len(error.done)])
+        done = [shown for step, shown in zip(plan.steps, result["steps"]) if step in error.done]
+        result.update(changed=bool(done), steps=done)
         result.pop("after")
-        module.fail_json(msg=f"{error} Steps done before it: {len(error.done)}; run the task again to go on.", **result)
+        module.fail_json(msg=f"{error} Steps done before it: {len(done)}; run the task again to go on.", **result)
     except ClusterError as error:
         module.fail_json(msg=str(error))
     finally:

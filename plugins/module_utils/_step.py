@@ -61,6 +61,7 @@ class Step:
         statement: its SQL. Every step is run in autocommit mode: it is a transaction of its own.
         endpoint: the database it runs in where that is not the access node's.
         password: the password for the endpoint, where one was given.
+        beside_others: it may run at the same time as its neighbours that may as well.
     """
 
     subject: str
@@ -69,6 +70,7 @@ class Step:
     statement: Statement
     endpoint: Endpoint | None = None
     password: Secret | None = None
+    beside_others: bool = False
 
 
 @dataclass

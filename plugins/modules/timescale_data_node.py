@@ -147,6 +147,13 @@ options:
         description: See O(connect_timeout).
         type: int
         default: 10
+  sessions:
+    description:
+      - Sessions of the access node that add new nodes side by side. With one, the nodes are added one after the other over the one
+        connection of the task.
+      - More help where many nodes are added, the network is slow, or C(add_data_node) has to create their databases.
+    type: int
+    default: 1
 extends_documentation_fragment:
   - timescaledb.multinode._attributes
   - timescaledb.multinode._login
@@ -172,6 +179,12 @@ EXAMPLES = r"""
       - node_name: dn2
         host: dn2.example.org
         port: 5433
+
+- name: Create their databases and register them, four at a time
+  timescaledb.multinode.timescale_data_node:
+    login_db: metrics
+    data_nodes: "{{ my_data_nodes }}"
+    sessions: 4
 
 - name: Go on without a data node that is down, where there are copies of its chunks
   timescaledb.multinode.timescale_data_node:
@@ -240,10 +253,13 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, login_argument_spec
 from ansible_collections.timescaledb.multinode.plugins.module_utils._converge import converge
 from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import looks_needed, plan_data_nodes
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import observe_holdings
 from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import look_at_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import check_release, wanted_nodes
+
+_MAXIMUM_SESSIONS = 64
 
 
 def node_options(required: bool) -> dict:
@@ -267,6 +283,8 @@ def node_options(required: bool) -> dict:
 
 def make_plan(module: AnsibleModule, connection: Connection, access_node: AccessNode) -> Plan:
     """Look at what the plan depends on, and make it."""
+    if not 1 <= module.params["sessions"] <= _MAXIMUM_SESSIONS:
+        raise ClusterError("option sessions", f"it is {module.params['sessions']}", f"choose 1 to {_MAXIMUM_SESSIONS}")
     wanted = wanted_nodes(module.params)
     check_release(wanted, access_node)
     looks = look_at_nodes(module, access_node, looks_needed(wanted, access_node))
@@ -288,6 +306,7 @@ def main() -> None:
             login_argument_spec(),
             **node_options(required=False),
             data_nodes=dict(type="list", elements="dict", options=node_options(required=True)),
+            sessions=dict(type="int", default=1),
         ),
         mutually_exclusive=[
             (option, "data_nodes") for option in ("node_name", "host", "port", "database", "bootstrap", "password", "available")

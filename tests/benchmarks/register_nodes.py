@@ -15,6 +15,8 @@ from _servers import Server, choose_engine, directory_for_servers, make_base
 from measure import Figure, run, seconds
 
 NODES = 32
+# Of the access node, for the module; psql has one.
+SESSIONS = 3
 ROUNDS = 9
 DATABASE = "metrics"
 # As a server is run, unlike those of the tests: nothing extra in the log, and a commit is on the disk.
@@ -37,7 +39,8 @@ def measure(folder: Path) -> list[Figure]:
 
 
 def _compare(bench: _Bench) -> list[Figure]:
-    register = Figure(f"register {NODES} prepared nodes", "timescale_data_node, one task", "psql with as many add_data_node(), one task", at_most=1.2)
+    ours = f"timescale_data_node, one task, {SESSIONS} sessions"
+    register = Figure(f"register {NODES} prepared nodes", ours, "psql with as many add_data_node(), one task", at_most=1.2)
     idle = Figure(f"{NODES} nodes, nothing to do", "timescale_data_node, one task", "loop of community.postgresql.postgresql_query", at_least=7)
     for _round in range(ROUNDS):
         register.theirs_seconds.append(bench.play("psql"))
@@ -90,7 +93,7 @@ class _Bench:
         psql = [str(self._access_node.engine.bindir / "psql"), "-qX", "-v", "ON_ERROR_STOP=1", "-f", str(script), "-o", "/dev/null", url]
         call = "add_data_node('{{ item.node_name }}', host => '{{ item.host }}', port => {{ item.port }}, if_not_exists => true, bootstrap => false)"
         tasks = {
-            "module": {"timescaledb.multinode.timescale_data_node": {**login, "data_nodes": nodes}},
+            "module": {"timescaledb.multinode.timescale_data_node": {**login, "data_nodes": nodes, "sessions": SESSIONS}},
             "psql": {"ansible.builtin.command": {"argv": psql}},
             "loop": {"community.postgresql.postgresql_query": {**login, "query": f"SELECT 1 FROM {call}", "autocommit": True}, "loop": nodes},
         }

@@ -106,3 +106,35 @@ def test_server_warnings_without_deprecation(cluster):
 
 def test_without_diff_there_is_none(cluster):
     assert "diff" not in cluster.run(DATA_NODE, diff=False, **cluster.place("dn1"))
+
+
+@pytest.mark.parametrize("known", [0, 1])
+def test_several_sessions_share_the_work(cluster, known):
+    """From nothing, where the first node makes the database an access node, and with one that is one already."""
+    wanted = [cluster.place(f"dn{number}") for number in range(1, 6)]
+    if known:
+        cluster.converge(DATA_NODE, data_nodes=wanted[:known])
+    offset = cluster.an.log_size()
+    result = cluster.succeed(DATA_NODE, data_nodes=wanted, sessions=3)
+    assert cluster.an.log_since(offset).count(f"{cluster.database}|postgres|LOG:  connection authorized") == 3
+    cluster.unchanged(DATA_NODE, data_nodes=wanted)
+    assert [step["object"] for step in result["steps"]] == [f'data node "dn{number}"' for number in range(1 + known, 6)]
+    assert set(cluster.nodes()) == {"dn1", "dn2", "dn3", "dn4", "dn5"}
+
+
+def test_what_other_sessions_have_done_stays_where_one_fails(cluster):
+    wanted = [cluster.place(f"dn{number}") for number in range(1, 6)]
+    with cluster.read_only("dn2"):
+        result = cluster.run(DATA_NODE, data_nodes=wanted, sessions=2)
+    assert result["failed"] and 'data node "dn2"' in result["msg"] and "lock timeout" in result["msg"]
+    # While dn2 was waiting, the other session has added the rest.
+    others = {"dn1", "dn3", "dn4", "dn5"}
+    assert "Steps done before it: 4; run the task again to go on." in result["msg"]
+    assert {step["object"] for step in result["steps"]} == {f'data node "{name}"' for name in others}
+    assert set(cluster.nodes()) == others
+    assert len(cluster.converge(DATA_NODE, data_nodes=wanted, sessions=2)["steps"]) == 1
+
+
+@pytest.mark.parametrize("sessions", [0, 65])
+def test_a_number_of_sessions_that_makes_no_sense(cluster, sessions):
+    cluster.refuse(DATA_NODE, f"option sessions: it is {sessions}. Remedy: choose 1 to 64", **cluster.place("dn1"), sessions=sessions)

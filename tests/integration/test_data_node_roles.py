@@ -35,6 +35,14 @@ def test_password_in_the_list(cluster):
     assert PASSWORD not in json.dumps(result)
 
 
+def test_password_is_in_the_log_of_no_session(cluster):
+    offset = cluster.an.log_size()
+    wanted = [cluster.place(f"dn{number}", password=PASSWORD) for number in range(1, 5)]
+    cluster.succeed(DATA_NODE, data_nodes=wanted, login_user=SECURED, sessions=3)
+    assert set(cluster.nodes()) == {"dn1", "dn2", "dn3", "dn4"}
+    assert PASSWORD not in cluster.an.log_since(offset)
+
+
 @pytest.mark.parametrize("options, cause", [({"password": "wrong one"}, "password authentication failed"), ({}, "no password supplied")])
 def test_password_wrong_or_missing(cluster, options, cause):
     message = cluster.refuse(DATA_NODE, f"no connection as role {SECURED}", cause, **cluster.place("dn1", login_user=SECURED, **options))

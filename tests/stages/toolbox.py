@@ -76,7 +76,9 @@ def link_checkout() -> None:
 
 def environment(collections: Path = TESTED) -> dict[str, str]:
     tools = virtual_environment() / "bin"
-    return os.environ | {
+    # Modules read themselves from an unbuffered stdin byte by byte, and plugins are compiled anew in each run: no user has it so.
+    inherited = {name: value for name, value in os.environ.items() if name not in ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE")}
+    return inherited | {
         "PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "ANSIBLE_COLLECTIONS_PATH": str(collections),
         "ANSIBLE_CONFIG": str(CHECKOUT / "tests" / "ansible.cfg"),

@@ -12,15 +12,8 @@ description:
   - Collects from the inventory how each host is reached.
   - Used by the roles of this collection.
 positional: hostvars
-options:
-  _input:
-    description: Names of the hosts.
-    type: list
-    required: true
-  hostvars:
-    description: The variables of all hosts.
-    type: dictionary
-    required: true
+extends_documentation_fragment:
+  - timescaledb.multinode._members
 author:
   - The timescaledb.multinode maintainers (@timescaledb-multinode)
 """

@@ -12,19 +12,9 @@ description:
   - Finds those for which neither the inventory nor the resolution of names gives an address.
   - Used by the roles of this collection.
 positional: hostvars, resolved
-options:
-  _input:
-    description: Names of the hosts.
-    type: list
-    required: true
-  hostvars:
-    description: The variables of all hosts.
-    type: dictionary
-    required: true
-  resolved:
-    description: For each name, its IP addresses as one of the hosts sees them.
-    type: dictionary
-    required: true
+extends_documentation_fragment:
+  - timescaledb.multinode._members
+  - timescaledb.multinode._members.resolved
 author:
   - The timescaledb.multinode maintainers (@timescaledb-multinode)
 """

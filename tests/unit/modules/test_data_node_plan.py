@@ -215,3 +215,20 @@ def test_all_reasons_in_one_message():
     message = refusal([new("dn1"), new("dn2"), dict(node_name="dn3", port=6000)], access_node("dn3"), look(in_recovery=True, dist_uuid="foreign"))
     assert all(f'data node "{name}"' in message for name in ("dn1", "dn2", "dn3"))
     assert len(message.splitlines()) == 6
+
+
+def beside_others(made: Plan) -> list[bool]:
+    return [step.beside_others for step in made.steps]
+
+
+def test_first_node_of_a_cluster_is_added_alone():
+    assert beside_others(plan([new("dn1"), new("dn2"), new("dn3")], access_node())) == [False, True, True]
+    assert beside_others(plan([new("dn2"), new("dn3")], access_node("dn1"))) == [True, True]
+
+
+def test_only_additions_are_done_side_by_side():
+    """What comes before and after them may depend on it."""
+    rows = [new("dn2", reclaim="database"), new("dn3", reclaim="database"), dict(node_name="dn1", available=False)]
+    made = plan(rows, access_node("dn1"), seen=OURS)
+    assert taken(made) == [("dn2", "drop database"), ("dn2", "add"), ("dn3", "drop database"), ("dn3", "add"), ("dn1", "alter")]
+    assert beside_others(made) == [False, True, False, True, False]

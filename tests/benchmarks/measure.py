@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Figure:
-    """A ratio that has to be reached. at_most: ours / theirs; at_least: theirs / ours."""
+    """A ratio that has to be reached. at_most: ours / theirs; at_least: theirs / ours; neither: ours / theirs, to be known."""
 
     name: str
     ours: str
@@ -25,11 +25,11 @@ class Figure:
     @property
     def ratio(self) -> float:
         ours, theirs = statistics.median(self.ours_seconds), statistics.median(self.theirs_seconds)
-        return ours / theirs if self.at_most is not None else theirs / ours
+        return theirs / ours if self.at_least is not None else ours / theirs
 
     @property
     def reached(self) -> bool:
-        return self.ratio <= self.at_most if self.at_most is not None else self.ratio >= (self.at_least or 0)
+        return (self.at_most is None or self.ratio <= self.at_most) and (self.at_least is None or self.ratio >= self.at_least)
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -45,10 +45,12 @@ class Figure:
         }
 
     def as_line(self) -> str:
-        limit = f"<= {self.at_most}" if self.at_most is not None else f">= {self.at_least}"
         ours, theirs = statistics.median(self.ours_seconds), statistics.median(self.theirs_seconds)
-        verdict = "reached" if self.reached else "MISSED"
-        return f"{self.name:<44} {ours:8.2f} s {theirs:8.2f} s {self.ratio:7.2f}  {limit:<8} {verdict}"
+        measured = f"{self.name:<44} {ours:8.2f} s {theirs:8.2f} s {self.ratio:7.2f}"
+        if self.at_most is None and self.at_least is None:
+            return measured
+        limit = f"<= {self.at_most}" if self.at_most is not None else f">= {self.at_least}"
+        return f"{measured}  {limit:<8} {'reached' if self.reached else 'MISSED'}"
 
 
 def seconds(act: Callable[[], object]) -> float:

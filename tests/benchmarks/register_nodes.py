@@ -41,9 +41,12 @@ def measure(folder: Path) -> list[Figure]:
 def _compare(bench: _Bench) -> list[Figure]:
     ours = f"timescale_data_node, one task, {SESSIONS} sessions"
     register = Figure(f"register {NODES} prepared nodes", ours, "psql with as many add_data_node(), one task", at_most=1.2)
+    alone = Figure(f"register {NODES} prepared nodes, one session", "timescale_data_node, one task", register.theirs)
     idle = Figure(f"{NODES} nodes, nothing to do", "timescale_data_node, one task", "loop of community.postgresql.postgresql_query", at_least=7)
     for _round in range(ROUNDS):
         register.theirs_seconds.append(bench.play("psql"))
+        bench.forget_nodes()
+        alone.ours_seconds.append(bench.play("one session", changed=1))
         bench.forget_nodes()
         register.ours_seconds.append(bench.play("module", changed=1))
         idle.ours_seconds.append(bench.play("module", changed=0))
@@ -51,7 +54,8 @@ def _compare(bench: _Bench) -> list[Figure]:
     # The loop takes long and differs little.
     bench.play("module", changed=1)
     idle.theirs_seconds += [bench.play("loop") for _round in range(2)]
-    return [register, idle]
+    alone.theirs_seconds = register.theirs_seconds
+    return [register, alone, idle]
 
 
 class _Bench:
@@ -94,6 +98,7 @@ class _Bench:
         call = "add_data_node('{{ item.node_name }}', host => '{{ item.host }}', port => {{ item.port }}, if_not_exists => true, bootstrap => false)"
         tasks = {
             "module": {"timescaledb.multinode.timescale_data_node": {**login, "data_nodes": nodes, "sessions": SESSIONS}},
+            "one session": {"timescaledb.multinode.timescale_data_node": {**login, "data_nodes": nodes}},
             "psql": {"ansible.builtin.command": {"argv": psql}},
             "loop": {"community.postgresql.postgresql_query": {**login, "query": f"SELECT 1 FROM {call}", "autocommit": True}, "loop": nodes},
         }

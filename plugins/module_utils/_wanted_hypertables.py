@@ -42,6 +42,30 @@ class WantedHypertable:
         return f'distributed hypertable "{self.schema}"."{self.relation}"'
 
 
+def hypertable_options(required: bool) -> dict[str, Any]:
+    """The options of one distributed hypertable, as AnsibleModule wants them.
+
+    Args:
+        required: whether the options are those of a list, which cannot do without a name.
+    """
+    return dict(
+        schema=dict(type="str", default="public"),
+        relation=dict(type="str", required=required),
+        definition=dict(type="str"),
+        time_column_name=dict(type="str", required=required),
+        partitioning_column=dict(type="str"),
+        number_partitions=dict(type="int"),
+        chunk_time_interval=dict(type="str"),
+        replication_factor=dict(type="int"),
+        data_nodes=dict(type="list", elements="str"),
+        create_default_indexes=dict(type="bool", default=True),
+        migrate_data=dict(type="bool", default=False),
+        force=dict(type="bool", default=False),
+        repartition=dict(type="bool", default=True),
+        drop_remote_data=dict(type="bool", default=False),
+    )
+
+
 def wanted_hypertables(parameters: dict[str, Any]) -> list[WantedHypertable]:
     """The module's parameters as wanted hypertables. Raises ClusterError(s) for what can be judged without a server."""
     wanted = []

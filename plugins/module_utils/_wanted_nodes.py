@@ -51,6 +51,29 @@ class WantedNode:
         return Endpoint(self.host or "", self.port or access_node.port, self.database or access_node.database)
 
 
+def node_options(required: bool) -> dict[str, Any]:
+    """The options of one data node, as AnsibleModule wants them.
+
+    Args:
+        required: whether the options are those of a list, which cannot do without a name.
+    """
+    return dict(
+        state=dict(type="str", choices=["absent", "present"], default="present"),
+        node_name=dict(type="str", required=required),
+        host=dict(type="str"),
+        port=dict(type="int"),
+        database=dict(type="str"),
+        bootstrap=dict(type="bool"),
+        password=dict(type="str", no_log=True),
+        available=dict(type="bool"),
+        force=dict(type="bool", default=False),
+        repartition=dict(type="bool", default=True),
+        drop_database=dict(type="bool", default=False),
+        reclaim=dict(type="str", choices=["none", "membership", "database"], default="none"),
+        connect_timeout=dict(type="int", default=10),
+    )
+
+
 def wanted_nodes(parameters: dict[str, Any]) -> list[WantedNode]:
     """The module's parameters as wanted nodes. Raises ClusterError(s) for what can be judged without a server."""
     errors: list[ClusterError] = []

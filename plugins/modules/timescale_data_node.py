@@ -10,8 +10,8 @@ module: timescale_data_node
 short_description: Register, alter and remove the data nodes of a multi-node TimescaleDB
 version_added: 0.1.0
 description:
-  - Runs against the access node and keeps its data nodes as described. One task can describe one data node, or all of them in
-    O(data_nodes) over one connection.
+  - Runs against the access node and keeps its data nodes as described. One task describes one data node by O(node_name) and the options
+    beside it, or all of them in O(data_nodes) over one connection.
   - A data node that is not registered is added, one whose host, port, database or availability differs is altered, one that is as
     described is left alone.
   - Before the first change every node concerned is looked at directly, all of them at once, as the access node would log in there.
@@ -19,134 +19,6 @@ description:
     C(max_prepared_transactions) above 0, which TimescaleDB itself does not check. All findings are reported in one message.
   - Everything is run as a role that may do it, in general a superuser, and data nodes are reached as that same role.
 options:
-  state:
-    description:
-      - V(present) registers the data node or alters it, V(absent) removes it from the access node.
-    type: str
-    choices: [absent, present]
-    default: present
-  node_name:
-    description:
-      - Name of the data node on the access node.
-      - Required unless O(data_nodes) is given.
-    type: str
-  host:
-    description:
-      - Host name or address at which the access node reaches the data node.
-      - Required to register a node, else left as it is where not given.
-    type: str
-  port:
-    description:
-      - Port of the data node's server. A new node has the access node's own port where not given.
-    type: int
-  database:
-    description:
-      - Database on the data node. A new node has the name of the access node's database where not given.
-    type: str
-  bootstrap:
-    description:
-      - Whether C(add_data_node) creates database and extension on the node.
-      - Where not given, they are created if they are missing, and a database that is ready is adopted as it is, which takes the
-        access node a twentieth of the time.
-    type: bool
-  password:
-    description:
-      - Password of the role on the data node, used to look at it and to add it.
-      - TimescaleDB does not keep it. Later connections use the file that C(timescaledb.passfile) names.
-    type: str
-  available:
-    description:
-      - Whether the access node uses the data node. V(false) lets reads and writes go on with the copies on other nodes.
-      - Needs TimescaleDB 2.9. Left as it is where not given.
-    type: bool
-  force:
-    description:
-      - With O(state=absent), accept that chunks or new chunks have fewer copies than their replication factor says.
-      - Chunks of which this node has the only copy are never given up, with or without it.
-    type: bool
-    default: false
-  repartition:
-    description:
-      - With O(state=absent), lower the number of partitions of hypertables to the number of data nodes that remain.
-    type: bool
-    default: true
-  drop_database:
-    description:
-      - With O(state=absent), also drop the database on the data node. The node has to be reachable.
-      - Needs TimescaleDB 2.6. Before 2.9.2 the server dropped the database even where the removal then failed, so that the module
-        drops it itself, afterwards.
-    type: bool
-    default: false
-  reclaim:
-    description:
-      - What may be done to a database that still belongs to a cluster, for it was removed from this one or is a data node of another.
-      - V(none) refuses it and says what it is.
-      - V(membership) clears its C(dist_uuid) and keeps the database, provided that it holds no part of a distributed hypertable.
-      - V(database) drops the database with all that is in it, and has a new one made.
-      - A database that is an access node with data nodes of its own is never touched.
-    type: str
-    choices: [none, membership, database]
-    default: none
-  connect_timeout:
-    description:
-      - Seconds to wait for a data node that does not answer.
-    type: int
-    default: 10
-  data_nodes:
-    description:
-      - Several data nodes in one call, each with the same options.
-      - Nodes are registered and altered in this order, removed afterwards. Nodes that are not listed are left alone.
-    type: list
-    elements: dict
-    suboptions:
-      state:
-        description: See O(state).
-        type: str
-        choices: [absent, present]
-        default: present
-      node_name:
-        description: See O(node_name).
-        type: str
-        required: true
-      host:
-        description: See O(host).
-        type: str
-      port:
-        description: See O(port).
-        type: int
-      database:
-        description: See O(database).
-        type: str
-      bootstrap:
-        description: See O(bootstrap).
-        type: bool
-      password:
-        description: See O(password).
-        type: str
-      available:
-        description: See O(available).
-        type: bool
-      force:
-        description: See O(force).
-        type: bool
-        default: false
-      repartition:
-        description: See O(repartition).
-        type: bool
-        default: true
-      drop_database:
-        description: See O(drop_database).
-        type: bool
-        default: false
-      reclaim:
-        description: See O(reclaim).
-        type: str
-        choices: [none, membership, database]
-        default: none
-      connect_timeout:
-        description: See O(connect_timeout).
-        type: int
-        default: 10
   sessions:
     description:
       - Sessions of the access node that add new nodes side by side. With one, the nodes are added one after the other over the one
@@ -155,6 +27,8 @@ options:
     type: int
     default: 1
 extends_documentation_fragment:
+  - timescaledb.multinode._data_nodes
+  - timescaledb.multinode._data_nodes.listed
   - timescaledb.multinode._attributes
   - timescaledb.multinode._login
 seealso:
@@ -257,28 +131,9 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._errors impo
 from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import observe_holdings
 from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import look_at_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan
-from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import check_release, wanted_nodes
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import check_release, node_options, wanted_nodes
 
 _MAXIMUM_SESSIONS = 64
-
-
-def node_options(required: bool) -> dict:
-    """The options of one data node."""
-    return dict(
-        state=dict(type="str", choices=["absent", "present"], default="present"),
-        node_name=dict(type="str", required=required),
-        host=dict(type="str"),
-        port=dict(type="int"),
-        database=dict(type="str"),
-        bootstrap=dict(type="bool"),
-        password=dict(type="str", no_log=True),
-        available=dict(type="bool"),
-        force=dict(type="bool", default=False),
-        repartition=dict(type="bool", default=True),
-        drop_database=dict(type="bool", default=False),
-        reclaim=dict(type="str", choices=["none", "membership", "database"], default="none"),
-        connect_timeout=dict(type="int", default=10),
-    )
 
 
 def make_plan(module: AnsibleModule, connection: Connection, access_node: AccessNode) -> Plan:

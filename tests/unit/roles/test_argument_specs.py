@@ -8,8 +8,8 @@ import re
 import pytest
 from _roles import CHECKOUT, ROLES, defaults, entry_points, every_variable, is_computed, load, options
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.timescaledb.multinode.plugins.modules.timescale_data_node import node_options
-from ansible_collections.timescaledb.multinode.plugins.modules.timescale_distributed_hypertable import hypertable_options
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import hypertable_options
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import node_options
 
 ENTRY_POINTS = [(role, name) for role in ROLES for name in entry_points(role)]
 # What is not a variable but looks like one: names of the roles, a folder.

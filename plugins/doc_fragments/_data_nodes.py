@@ -96,7 +96,7 @@ options:
   data_nodes:
     description:
       - Several data nodes in one call, each with the same options.
-      - Nodes are registered and altered in this order, removed afterwards. Nodes that are not listed are left alone.
+      - Nodes are registered and altered in this order, removed afterwards.
     type: list
     elements: dict
     suboptions:"""

@@ -9,6 +9,13 @@ from textwrap import indent
 
 # Of one distributed hypertable. {path}: where the option is, {required}: what it says of options that a list cannot do without.
 _OPTIONS = r"""
+  state:
+    description:
+      - V(present) creates the distributed hypertable or changes it, V(absent) drops it, on the access node and on all data nodes.
+      - A table of that name that is not distributed is left alone by V(absent).
+    type: str
+    choices: [absent, present]
+    default: present
   schema:
     description:
       - Schema of the table.
@@ -27,9 +34,9 @@ _OPTIONS = r"""
     type: str
   time_column_name:
     description:
-      - Column with the time (or an integer) by which chunks are made.
+      - Column with the time (or an integer) by which chunks are made. Required with O({path}state=present).
     type: str
-{required}  partitioning_column:
+  partitioning_column:
     description:
       - Column whose hash decides which data node takes a row.
     type: str
@@ -83,6 +90,11 @@ _OPTIONS = r"""
       - Drop the table on a data node that is detached.
     type: bool
     default: false
+  drop_data:
+    description:
+      - With O({path}state=absent), drop it also where it has chunks, that is with all its rows. Without, such a hypertable is refused.
+    type: bool
+    default: false
 """
 
 
@@ -97,7 +109,7 @@ class ModuleDocFragment:
 options:
   hypertables:
     description:
-      - Several distributed hypertables in one call, each with the same options. Tables that are not listed are left alone.
+      - Several distributed hypertables in one call, each with the same options.
     type: list
     elements: dict
     suboptions:"""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import groupby
+from itertools import count, groupby
 from queue import SimpleQueue
 
 from ansible.module_utils.basic import AnsibleModule
@@ -25,6 +25,8 @@ _HUSH = Statement(
               set_config('log_min_error_statement', 'panic', false), set_config('log_min_duration_sample', '-1', false)"""
 )
 
+_MAXIMUM_SESSIONS = 64
+
 
 class InterruptedPlan(ClusterError):
     """A step failed. What was done before it stays done; running the task again goes on from there."""
@@ -32,6 +34,12 @@ class InterruptedPlan(ClusterError):
     def __init__(self, error: ClusterError, done: list[Step]) -> None:
         super().__init__(error.subject, error.cause, error.remedy, error.host)
         self.done = done
+
+
+def check_sessions(module: AnsibleModule) -> None:
+    """Raise where the option sessions is out of its range."""
+    if not 1 <= module.params["sessions"] <= _MAXIMUM_SESSIONS:
+        raise ClusterError("option sessions", f"it is {module.params['sessions']}", f"choose 1 to {_MAXIMUM_SESSIONS}")
 
 
 def apply_steps(module: AnsibleModule, connection: Connection, access_node: AccessNode, steps: list[Step], sessions: int = 1) -> list[str]:
@@ -45,15 +53,17 @@ def apply_steps(module: AnsibleModule, connection: Connection, access_node: Acce
         connection.run(_HUSH, "session of the access node")
     done: list[Step] = []
     warnings: list[str] = []
+    progress = _Progress(module, len(steps))
     for beside_others, group in groupby(steps, key=lambda step: step.beside_others):
         neighbours = list(group)
         if beside_others and sessions > 1:
             with _more_sessions(module, connection, min(sessions, len(neighbours)), hushed) as connections:
-                _run_side_by_side(connections, neighbours, done)
+                _run_side_by_side(connections, neighbours, done, progress)
                 warnings += [text for another in connections[1:] for text in another.take_warnings()]
             continue
         for step in neighbours:
             try:
+                progress.begin(connection, step)
                 if step.endpoint is None:
                     connection.run(step.statement, step.subject)
                 else:
@@ -62,6 +72,20 @@ def apply_steps(module: AnsibleModule, connection: Connection, access_node: Acce
                 raise InterruptedPlan(error, done) from error
             done.append(step)
     return warnings
+
+
+class _Progress:
+    """Says which step has begun, to who watches: in the host's log and, in pg_stat_activity, as the session's application_name."""
+
+    def __init__(self, module: AnsibleModule, total: int) -> None:
+        self._module = module
+        self._total = total
+        self._begun = count(1)
+
+    def begin(self, connection: Connection, step: Step) -> None:
+        text = f"{next(self._begun)}/{self._total} {step.action} {step.subject}"
+        self._module.log(f"step {text}: {step.reason}")
+        connection.run(Statement("SELECT set_config('application_name', %s, false)", values=(f"{self._module._name} {text}",)), step.subject)
 
 
 @contextmanager
@@ -82,7 +106,7 @@ def _more_sessions(module: AnsibleModule, connection: Connection, number: int, h
             another.close()
 
 
-def _run_side_by_side(connections: list[Connection], steps: list[Step], done: list[Step]) -> None:
+def _run_side_by_side(connections: list[Connection], steps: list[Step], done: list[Step], progress: _Progress) -> None:
     """After a failure no further step begins; those under way come to their end."""
     free: SimpleQueue[Connection] = SimpleQueue()
     for connection in connections:
@@ -94,6 +118,7 @@ def _run_side_by_side(connections: list[Connection], steps: list[Step], done: li
             return False
         connection = free.get()
         try:
+            progress.begin(connection, step)
             connection.run(step.statement, step.subject)
         except ClusterError as error:
             failures.append(error)

@@ -14,19 +14,20 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._apply import InterruptedPlan, apply_steps
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, connect_as_login
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
-from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan, Step
+from ansible_collections.timescaledb.multinode.plugins.module_utils._plan_text import plan_text
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan, State, Step
 
 MakePlan = Callable[[AnsibleModule, Connection, AccessNode], Plan]
-ReadState = Callable[[AnsibleModule, Connection], list[dict[str, Any]]]
+ReadState = Callable[[AnsibleModule, Connection], State]
 
 
-def converge(module: AnsibleModule, make_plan: MakePlan, read_state: ReadState, diff_name: str) -> None:
+def converge(module: AnsibleModule, make_plan: MakePlan, read_state: ReadState, only: str | None = None) -> None:
     """Run a module from connection to exit_json or fail_json.
 
     Args:
         make_plan: reads what it needs and returns the plan; raises ClusterError with every reason not to start.
         read_state: reads the state again after steps were taken, in the form of Plan.after.
-        diff_name: the key under which the diff shows the objects.
+        only: the one kind of objects that the module is about; its result has them as a list.
     """
     try:
         connection = connect_as_login(module)
@@ -36,23 +37,25 @@ def converge(module: AnsibleModule, make_plan: MakePlan, read_state: ReadState, 
     try:
         access_node = observe_access_node(connection)
         plan = make_plan(module, connection, access_node)
-        result = dict(changed=bool(plan.steps), before=plan.before, steps=_shown(connection, plan.steps), after=plan.after)
+        text, after = plan_text(plan), plan.after
+        result = dict(changed=bool(plan.steps), before=plan.before[only] if only else plan.before, steps=_shown(connection, plan.steps))
         if plan.steps and not module.check_mode:
             plan.warnings += apply_steps(module, connection, access_node, plan.steps, module.params.get("sessions") or 1)
-            result["after"] = read_state(module, connection)
+            after = read_state(module, connection)
+        result["after"] = after[only] if only else after
         for warning in dict.fromkeys(plan.warnings + connection.take_warnings()):
             module.warn(warning)
     except InterruptedPlan as error:
         done = [shown for step, shown in zip(plan.steps, result["steps"]) if step in error.done]
         result.update(changed=bool(done), steps=done)
-        result.pop("after")
         module.fail_json(msg=f"{error} Steps done before it: {len(done)}; run the task again to go on.", **result)
     except ClusterError as error:
         module.fail_json(msg=str(error))
     finally:
         connection.close()
     if module._diff:
-        result["diff"] = dict(before={diff_name: result["before"]}, after={diff_name: result["after"]})
+        # What is prepared is shown as it is, below the two states.
+        result["diff"] = dict(before=plan.before, after=after, prepared=text)
     module.exit_json(**result)
 
 
@@ -61,7 +64,9 @@ def _shown(connection: Connection, steps: list[Step]) -> list[dict[str, Any]]:
         dict(
             object=step.subject,
             action=step.action,
+            effect=step.effect,
             reason=step.reason,
+            danger=step.danger or None,
             sql=connection.render(step.statement),
             database=str(step.endpoint) if step.endpoint else connection.name,
         )

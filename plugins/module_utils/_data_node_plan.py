@@ -8,16 +8,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._admission import Admission
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import Holding
-from ansible_collections.timescaledb.multinode.plugins.module_utils._leaving import leaving_errors
+from ansible_collections.timescaledb.multinode.plugins.module_utils._leaving import given_up, leaving_errors
 from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import LookRequest, NodeLook
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Plan, Statement, Step
 from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import ALTER_DATA_NODE, SAFE_DROP_DATABASE
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import WantedNode
+
+# The server marks chunks that it could not write to as stale, and drops them when the node returns (alter_data_node in tsl/src/data_node.c).
+_UNAVAILABLE = "its copies of chunks that are written to meanwhile are given up"
 
 
 def looks_needed(wanted: list[WantedNode], access_node: AccessNode) -> list[LookRequest]:
@@ -39,40 +43,55 @@ def looks_needed(wanted: list[WantedNode], access_node: AccessNode) -> list[Look
 
 def plan_data_nodes(wanted: list[WantedNode], access_node: AccessNode, looks: dict[Endpoint, NodeLook], holdings: list[Holding]) -> Plan:
     """Decide the steps. Raises ClusterError(s) with every reason not to start."""
-    planner = _Planner(access_node, looks, holdings)
-    for node in sorted(wanted, key=lambda node: not node.present):
-        planner.consider(node)
-    planner.check_endpoints()
+    planner = DataNodePlanner(access_node, looks)
+    planner.keep([node for node in wanted if node.present])
+    planner.remove([node for node in wanted if not node.present], holdings)
     raise_all(planner.errors)
     names = {node.node_name for node in wanted}
-    return Plan(
-        steps=planner.steps,
-        before=[node.shown() for name, node in sorted(access_node.data_nodes.items()) if name in names],
-        after=[node.shown() for name, node in sorted(planner.nodes.items()) if name in names],
-        warnings=planner.warnings,
-    )
+    before, after = shown(access_node.data_nodes, names), shown(planner.nodes, names)
+    return Plan(planner.steps, {"data_nodes": before}, {"data_nodes": after}, planner.warnings)
 
 
-class _Planner:
-    def __init__(self, access_node: AccessNode, looks: dict[Endpoint, NodeLook], holdings: list[Holding]) -> None:
+def shown(nodes: dict[str, DataNode], names: set[str]) -> list[dict[str, Any]]:
+    """Those of the nodes that have these names, in the form of results and diffs."""
+    return [node.shown() for name, node in sorted(nodes.items()) if name in names]
+
+
+class DataNodePlanner:
+    """Collects the steps, errors and warnings for data nodes; C(nodes) are those that are registered after the steps so far."""
+
+    def __init__(self, access_node: AccessNode, looks: dict[Endpoint, NodeLook]) -> None:
         self._access_node = access_node
         self._looks = looks
-        self._holdings = {holding.hypertable_id: holding for holding in holdings}
+        self._holdings: dict[int, Holding] = {}
         self.nodes = dict(access_node.data_nodes)
         self.steps: list[Step] = []
         self.errors: list[ClusterError] = []
         self.warnings: list[str] = []
 
-    def consider(self, node: WantedNode) -> None:
-        known = self._access_node.data_nodes.get(node.node_name)
-        if node.present and known is None:
-            self._add(node)
-        elif node.present and known is not None:
-            self._alter(node, known)
-        elif known is not None:
-            self._delete(node, known)
+    def keep(self, wanted: list[WantedNode]) -> None:
+        """Register these nodes and alter those that differ."""
+        for node in wanted:
+            known = self._access_node.data_nodes.get(node.node_name)
+            if known is None:
+                self._add(node)
+            else:
+                self._alter(node, known)
 
-    def check_endpoints(self) -> None:
+    def remove(self, wanted: list[WantedNode], holdings: list[Holding]) -> None:
+        """Remove these nodes.
+
+        Args:
+            holdings: the hypertables that are still attached to any of them then.
+        """
+        self._holdings = {holding.hypertable_id: holding for holding in holdings}
+        for node in wanted:
+            known = self._access_node.data_nodes.get(node.node_name)
+            if known is not None:
+                self._delete(node, known)
+        self._check_endpoints()
+
+    def _check_endpoints(self) -> None:
         """Two names for one database after an alteration, which the server does not check."""
         seen: dict[Endpoint, str] = {}
         for name, node in sorted(self.nodes.items()):
@@ -94,10 +113,11 @@ class _Planner:
         admission = Admission(node, look, self._access_node)
         self.errors += admission.check_new()
         if admission.drops_database:
-            self._on_node(node, endpoint, "drop database", "reclaim=database", _drop_database(endpoint), look)
+            self._drop_database(node, endpoint, "reclaim=database: the database of a former data node is made anew")
         elif admission.clears_membership:
             statement = Statement("DELETE FROM _timescaledb_catalog.metadata WHERE key = 'dist_uuid'")
-            self._step(node, "clear membership", "reclaim=membership: the database of a former data node is taken over", statement, endpoint)
+            reason, danger = "reclaim=membership: the database of a former data node is taken over", "its former cluster does not know it any more"
+            self.steps.append(Step(node.subject, "clear membership", reason, statement, endpoint, node.password, danger=danger))
 
         values = [node.node_name, endpoint.host, endpoint.database, endpoint.port, admission.bootstrap]
         template = "SELECT * FROM {schema}.add_data_node(%s, host => %s, database => %s, port => %s, bootstrap => %s"
@@ -147,15 +167,19 @@ class _Planner:
             self.errors += Admission(node, self._looks[endpoint], self._access_node).check_known()
         arguments = "".join(f", {argument} => %s" for argument, dummy, dummy in changes)
         values = [value for dummy, value, dummy in changes]
-        self._call(node, "alter", reason, "SELECT * FROM {schema}.alter_data_node(%s" + arguments + ")", node.node_name, *values)
+        danger = _UNAVAILABLE if known.available and not available else ""
+        template = "SELECT * FROM {schema}.alter_data_node(%s" + arguments + ")"
+        self._call(node, "alter", reason, template, node.node_name, *values, danger=danger)
         self.nodes[node.node_name] = replace(known, endpoint=endpoint, available=available)
 
     def _delete(self, node: WantedNode, known: DataNode) -> None:
         if not known.may_change:
             self._refuse(node, f"the role does not own it ({known.owner} does)", "log in as its owner or as a superuser")
+        dangers = []
         for key, holding in self._holdings.items():
             if node.node_name in holding.attached:
                 self.errors += leaving_errors(node.subject, node.node_name, holding, node.force)
+                dangers += given_up(node.node_name, holding)
                 self._holdings[key] = holding.without(node.node_name)
         server_drops = node.drop_database and self._access_node.release >= SAFE_DROP_DATABASE
         template = "SELECT {schema}.delete_data_node(%s, force => %s, repartition => %s"
@@ -165,10 +189,11 @@ class _Planner:
             values.append(True)
         if node.drop_database:
             self._check_drop(node, known)
-        self._call(node, "delete", "it is registered", f"{template})", *values)
+        if server_drops:
+            dangers.append(_goes_with_it(known.endpoint))
+        self._call(node, "delete", "it is registered and not wanted", f"{template})", *values, danger="; ".join(dangers))
         if node.drop_database and not server_drops:
-            look = self._looks[known.endpoint]
-            self._on_node(node, known.endpoint, "drop database", "drop_database", _drop_database(known.endpoint), look)
+            self._drop_database(node, known.endpoint, "drop_database is set")
         if not node.drop_database:
             self.warnings.append(
                 f"{node.subject}: its database at {known.endpoint} keeps its data and its membership (dist_uuid); "
@@ -191,16 +216,15 @@ class _Planner:
     def _refuse(self, node: WantedNode, cause: str, remedy: str) -> None:
         self.errors.append(ClusterError(node.subject, cause, remedy))
 
-    def _step(self, node: WantedNode, action: str, reason: str, statement: Statement, endpoint: Endpoint | None = None) -> None:
-        self.steps.append(Step(node.subject, action, reason, statement, endpoint, node.password if endpoint else None))
+    def _call(self, node: WantedNode, action: str, reason: str, template: str, *values: object, danger: str = "") -> None:
+        statement = Statement(template, {"schema": self._access_node.extension_schema}, values)
+        self.steps.append(Step(node.subject, action, reason, statement, danger=danger))
 
-    def _call(self, node: WantedNode, action: str, reason: str, template: str, *values: object) -> None:
-        self._step(node, action, reason, Statement(template, {"schema": self._access_node.extension_schema}, values))
-
-    def _on_node(self, node: WantedNode, endpoint: Endpoint, action: str, reason: str, statement: Statement, look: NodeLook) -> None:
-        elsewhere = replace(endpoint, database=look.maintenance_database or "postgres")
-        self._step(node, action, f"{reason}: {endpoint.database} on that server goes with all that is in it", statement, elsewhere)
+    def _drop_database(self, node: WantedNode, endpoint: Endpoint, reason: str) -> None:
+        elsewhere = replace(endpoint, database=self._looks[endpoint].maintenance_database or "postgres")
+        statement = Statement("DROP DATABASE {database}", {"database": endpoint.database})
+        self.steps.append(Step(node.subject, "drop database", reason, statement, elsewhere, node.password, danger=_goes_with_it(endpoint)))
 
 
-def _drop_database(endpoint: Endpoint) -> Statement:
-    return Statement("DROP DATABASE {database}", {"database": endpoint.database})
+def _goes_with_it(endpoint: Endpoint) -> str:
+    return f"database {endpoint.database} on {endpoint.host}:{endpoint.port} goes with all that is in it"

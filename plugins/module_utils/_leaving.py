@@ -58,6 +58,12 @@ def leaving_errors(subject: str, node_name: str, holding: Holding, force: bool) 
     return errors
 
 
+def given_up(node_name: str, holding: Holding) -> list[str]:
+    """What is lost of safety, in words, where the node leaves nevertheless: nothing, or one sentence."""
+    here = [placement for placement in holding.placements if node_name in placement.nodes]
+    return [f"{_chunks(here)} of {holding.hypertable} will have one copy less"] if here else []
+
+
 def _count(placements: list[Placement]) -> int:
     return sum(placement.chunks for placement in placements)
 

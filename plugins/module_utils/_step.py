@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+# The objects of a cluster, by kind: C(data_nodes), C(hypertables).
+State = dict[str, list[dict[str, Any]]]
+
 
 class Secret(str):
     """A parameter that reaches the server, but no log, diff or result."""
@@ -50,6 +53,23 @@ class Endpoint:
         return f"{self.host}:{self.port}/{self.database}"
 
 
+_EFFECTS = {
+    "add": "added",
+    "create": "added",
+    "create schema": "added",
+    "create table": "added",
+    "create index": "added",
+    "alter": "changed",
+    "set": "changed",
+    "attach": "moved",
+    "detach": "moved",
+    "clear membership": "removed",
+    "delete": "removed",
+    "drop": "removed",
+    "drop database": "removed",
+}
+
+
 @dataclass(frozen=True)
 class Step:
     """One change.
@@ -62,6 +82,7 @@ class Step:
         endpoint: the database it runs in where that is not the access node's.
         password: the password for the endpoint, where one was given.
         beside_others: it may run at the same time as its neighbours that may as well.
+        danger: what cannot be had back after it, in one sentence; empty where there is no such thing.
     """
 
     subject: str
@@ -71,6 +92,12 @@ class Step:
     endpoint: Endpoint | None = None
     password: Secret | None = None
     beside_others: bool = False
+    danger: str = ""
+
+    @property
+    def effect(self) -> str:
+        """What that means for the cluster: C(added), C(changed), C(moved) (to other data nodes) or C(removed)."""
+        return _EFFECTS[self.action]
 
 
 @dataclass
@@ -79,12 +106,12 @@ class Plan:
 
     Args:
         steps: the changes in their order.
-        before: the state found, as the user is shown it.
+        before: the state found, by kind of object, as the user is shown it.
         after: the state that the steps lead to, in the same form.
         warnings: what the user will regret, whether or not there is a step.
     """
 
     steps: list[Step]
-    before: list[dict[str, Any]]
-    after: list[dict[str, Any]]
+    before: State
+    after: State
     warnings: list[str] = field(default_factory=list)

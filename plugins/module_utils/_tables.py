@@ -33,7 +33,9 @@ SELECT w.schema_name, w.table_name, n.oid IS NOT NULL AS schema_exists, has_sche
           FROM _timescaledb_catalog.dimension d WHERE d.hypertable_id = h.id) AS dimensions,
        (SELECT jsonb_agg(node_name ORDER BY node_name) FROM _timescaledb_catalog.hypertable_data_node d
          WHERE d.hypertable_id = h.id) AS data_nodes,
-       EXISTS (SELECT FROM _timescaledb_catalog.chunk k WHERE k.hypertable_id = h.id) AS has_chunks
+       EXISTS (SELECT FROM _timescaledb_catalog.chunk k WHERE k.hypertable_id = h.id) AS has_chunks,
+       (SELECT jsonb_agg(DISTINCT v.oid::regclass::text) FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class v ON v.oid = r.ev_class
+         WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND v.oid <> c.oid) AS dependents
   FROM unnest(%s::text[], %s::text[]) AS w (schema_name, table_name)
   LEFT JOIN pg_namespace n ON n.nspname = w.schema_name
   LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.table_name
@@ -48,6 +50,8 @@ SELECT w.text, CASE WHEN w.text ~ '^\s*\d+\s*$' THEN w.text::bigint
                END AS units
   FROM (SELECT text, CASE WHEN text ~ '^\s*\d+\s*$' THEN NULL ELSE text::interval END AS i FROM unnest(%s::text[]) AS t (text)) AS w
 """
+
+_DISTRIBUTED = "SELECT schema_name, table_name FROM _timescaledb_catalog.hypertable WHERE replication_factor > 0 ORDER BY 1, 2"
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,13 @@ class Table:
     unique_indexes: tuple[tuple[str, ...], ...] = ()
     inherits: bool = False
     has_rows: bool = False
+    # Views and whatever else would keep it from being dropped.
+    dependents: tuple[str, ...] = ()
+
+    @property
+    def is_distributed(self) -> bool:
+        """Whether it is a distributed hypertable, seen from its access node."""
+        return (self.replication_factor or 0) > 0
 
     @property
     def time(self) -> Dimension | None:
@@ -109,6 +120,12 @@ def observe_intervals(connection: Connection, wanted: list[WantedHypertable]) ->
         return {}
     rows = connection.run(Statement(_INTERVALS, values=(texts,)), "option chunk_time_interval")
     return {row["text"]: row["units"] for row in rows}
+
+
+def observe_distributed(connection: Connection) -> list[tuple[str, str]]:
+    """(schema, relation) of every distributed hypertable."""
+    rows = connection.run(Statement(_DISTRIBUTED), "distributed hypertables")
+    return [(row["schema_name"], row["table_name"]) for row in rows]
 
 
 def _filled(connection: Connection, rows: list[dict[str, Any]]) -> set[tuple[str, str]]:
@@ -140,4 +157,5 @@ def _table(row: dict[str, Any], has_rows: bool) -> Table:
         unique_indexes=tuple(tuple(columns) for columns in row["unique_indexes"] or []),
         inherits=row["inherits"],
         has_rows=has_rows,
+        dependents=tuple(row["dependents"] or ()),
     )

@@ -23,6 +23,7 @@ class WantedHypertable:
 
     schema: str
     relation: str
+    present: bool
     definition: str | None
     time_column_name: str
     partitioning_column: str | None
@@ -35,6 +36,7 @@ class WantedHypertable:
     force: bool
     repartition: bool
     drop_remote_data: bool
+    drop_data: bool
 
     @property
     def subject(self) -> str:
@@ -49,10 +51,11 @@ def hypertable_options(required: bool) -> dict[str, Any]:
         required: whether the options are those of a list, which cannot do without a name.
     """
     return dict(
+        state=dict(type="str", choices=["absent", "present"], default="present"),
         schema=dict(type="str", default="public"),
         relation=dict(type="str", required=required),
         definition=dict(type="str"),
-        time_column_name=dict(type="str", required=required),
+        time_column_name=dict(type="str"),
         partitioning_column=dict(type="str"),
         number_partitions=dict(type="int"),
         chunk_time_interval=dict(type="str"),
@@ -63,16 +66,35 @@ def hypertable_options(required: bool) -> dict[str, Any]:
         force=dict(type="bool", default=False),
         repartition=dict(type="bool", default=True),
         drop_remote_data=dict(type="bool", default=False),
+        drop_data=dict(type="bool", default=False),
     )
 
 
-def wanted_hypertables(parameters: dict[str, Any]) -> list[WantedHypertable]:
-    """The module's parameters as wanted hypertables. Raises ClusterError(s) for what can be judged without a server."""
-    wanted = []
-    for row in parameters["hypertables"] or [parameters]:
-        nodes = None if row["data_nodes"] is None else tuple(row["data_nodes"])
-        fields = {key: row[key] for key in WantedHypertable.__dataclass_fields__ if key != "data_nodes"}
-        wanted.append(WantedHypertable(data_nodes=nodes, **fields))
+def hypertable_list() -> dict[str, Any]:
+    """The option with a list of distributed hypertables, as AnsibleModule wants it."""
+    required = [["state", "present", ["time_column_name"]]]
+    return dict(type="list", elements="dict", options=hypertable_options(required=True), required_if=required)
+
+
+def unwanted_hypertable(schema: str, relation: str, drop_data: bool) -> WantedHypertable:
+    """One that must not be there."""
+    row = {name: option.get("default") for name, option in hypertable_options(required=False).items()}
+    return _wanted({**row, "state": "absent", "schema": schema, "relation": relation, "drop_data": drop_data})
+
+
+def wanted_hypertables(rows: list[dict[str, Any]] | None) -> list[WantedHypertable]:
+    """The options of hypertables as wanted hypertables. Raises ClusterError(s) for what can be judged without a server."""
+    return checked([_wanted(row) for row in rows or []])
+
+
+def _wanted(row: dict[str, Any]) -> WantedHypertable:
+    nodes = None if row["data_nodes"] is None else tuple(row["data_nodes"])
+    computed = dict(present=row["state"] == "present", data_nodes=nodes, time_column_name=row["time_column_name"] or "")
+    return WantedHypertable(**computed, **{key: row[key] for key in WantedHypertable.__dataclass_fields__ if key not in computed})
+
+
+def checked(wanted: list[WantedHypertable]) -> list[WantedHypertable]:
+    """The same ones. Raises ClusterError(s) for what can be judged without a server."""
     errors = [ClusterError(table.subject, cause, remedy) for table in wanted for cause, remedy in _findings(table)]
     for (schema, relation), count in Counter((table.schema, table.relation) for table in wanted).items():
         if count > 1:
@@ -83,7 +105,11 @@ def wanted_hypertables(parameters: dict[str, Any]) -> list[WantedHypertable]:
 
 def _findings(table: WantedHypertable) -> list[tuple[str, str]]:
     findings = []
-    names = (table.schema, table.relation, table.time_column_name, table.partitioning_column, *(table.data_nodes or ()))
+    if table.present and not table.time_column_name:
+        findings.append(("time_column_name is missing", "give it"))
+    if table.present and table.drop_data:
+        findings.append(("drop_data only goes with state=absent", "leave it out"))
+    names = (table.schema, table.relation, table.time_column_name or None, table.partitioning_column, *(table.data_nodes or ()))
     for name in names:
         if name is not None and not 1 <= len(name.encode()) <= _MAXIMUM_NAME_BYTES:
             findings.append((f'the name "{name}" is not 1 to {_MAXIMUM_NAME_BYTES} bytes long', "choose another one"))

@@ -74,17 +74,31 @@ def node_options(required: bool) -> dict[str, Any]:
     )
 
 
-def wanted_nodes(parameters: dict[str, Any]) -> list[WantedNode]:
-    """The module's parameters as wanted nodes. Raises ClusterError(s) for what can be judged without a server."""
+def unwanted_node(node_name: str) -> WantedNode:
+    """One that must not be there."""
+    row = {name: option.get("default") for name, option in node_options(required=False).items()}
+    return _wanted({**row, "state": "absent", "node_name": node_name})
+
+
+def node_list() -> dict[str, Any]:
+    """The option with a list of data nodes, as AnsibleModule wants it."""
+    return dict(type="list", elements="dict", options=node_options(required=True))
+
+
+def wanted_nodes(rows: list[dict[str, Any]] | None) -> list[WantedNode]:
+    """The options of nodes as wanted nodes. Raises ClusterError(s) for what can be judged without a server."""
+    return checked([_wanted(row) for row in rows or []])
+
+
+def _wanted(row: dict[str, Any]) -> WantedNode:
+    computed = dict(present=row["state"] == "present", password=Secret(row["password"]) if row["password"] else None)
+    return WantedNode(**computed, **{key: row[key] for key in WantedNode.__dataclass_fields__ if key not in computed})
+
+
+def checked(wanted: list[WantedNode]) -> list[WantedNode]:
+    """The same ones. Raises ClusterError(s) for what can be judged without a server."""
     errors: list[ClusterError] = []
-    wanted = []
-    for row in parameters["data_nodes"] or [parameters]:
-        node = WantedNode(
-            present=row["state"] == "present",
-            password=Secret(row["password"]) if row["password"] else None,
-            **{key: row[key] for key in WantedNode.__dataclass_fields__ if key not in ("present", "password")},
-        )
-        wanted.append(node)
+    for node in wanted:
         for text in filter(None, (node.node_name, node.database)):
             if len(text.encode()) > _MAXIMUM_NAME_BYTES:
                 errors.append(ClusterError(node.subject, f'the name "{text}" is longer than {_MAXIMUM_NAME_BYTES} bytes', "choose a shorter one"))

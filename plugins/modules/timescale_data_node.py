@@ -13,7 +13,7 @@ description:
   - Runs against the access node and keeps its data nodes as described. One task describes one data node by O(node_name) and the options
     beside it, or all of them in O(data_nodes) over one connection.
   - A data node that is not registered is added, one whose host, port, database or availability differs is altered, one that is as
-    described is left alone.
+    described is left alone, as are those that are not described.
   - Before the first change every node concerned is looked at directly, all of them at once, as the access node would log in there.
     It has to answer, to run a release that the access node accepts, to have the same encoding, collation and LC_CTYPE, and
     C(max_prepared_transactions) above 0, which TimescaleDB itself does not check. All findings are reported in one message.
@@ -102,10 +102,18 @@ steps:
       description: What happens to it.
       type: str
       sample: add
+    effect:
+      description: What that means for the cluster. V(moved) is to other data nodes.
+      type: str
+      sample: added
     reason:
       description: Why.
       type: str
       sample: it is not registered
+    danger:
+      description: What cannot be had back after it; null where there is no such thing.
+      type: str
+      sample: null
     sql:
       description: The statement, passwords masked.
       type: str
@@ -124,23 +132,20 @@ after:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, observe_access_node
+from ansible_collections.timescaledb.multinode.plugins.module_utils._apply import check_sessions
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, login_argument_spec
 from ansible_collections.timescaledb.multinode.plugins.module_utils._converge import converge
-from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import looks_needed, plan_data_nodes
-from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
+from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import looks_needed, plan_data_nodes, shown
 from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import observe_holdings
 from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import look_at_nodes
-from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan
-from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import check_release, node_options, wanted_nodes
-
-_MAXIMUM_SESSIONS = 64
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan, State
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import check_release, node_list, node_options, wanted_nodes
 
 
 def make_plan(module: AnsibleModule, connection: Connection, access_node: AccessNode) -> Plan:
     """Look at what the plan depends on, and make it."""
-    if not 1 <= module.params["sessions"] <= _MAXIMUM_SESSIONS:
-        raise ClusterError("option sessions", f"it is {module.params['sessions']}", f"choose 1 to {_MAXIMUM_SESSIONS}")
-    wanted = wanted_nodes(module.params)
+    check_sessions(module)
+    wanted = wanted_nodes(module.params["data_nodes"] or [module.params])
     check_release(wanted, access_node)
     looks = look_at_nodes(module, access_node, looks_needed(wanted, access_node))
     leaving = [node.node_name for node in wanted if not node.present and node.node_name in access_node.data_nodes]
@@ -148,11 +153,10 @@ def make_plan(module: AnsibleModule, connection: Connection, access_node: Access
     return plan_data_nodes(wanted, access_node, looks, observe_holdings(connection, leaving, available))
 
 
-def read_state(module: AnsibleModule, connection: Connection) -> list[dict]:
+def read_state(module: AnsibleModule, connection: Connection) -> State:
     """The data nodes of the task as they are."""
-    names = {node.node_name for node in wanted_nodes(module.params)}
-    nodes = observe_access_node(connection).data_nodes
-    return [node.shown() for name, node in sorted(nodes.items()) if name in names]
+    names = {node.node_name for node in wanted_nodes(module.params["data_nodes"] or [module.params])}
+    return {"data_nodes": shown(observe_access_node(connection).data_nodes, names)}
 
 
 def main() -> None:
@@ -160,7 +164,7 @@ def main() -> None:
         argument_spec=dict(
             login_argument_spec(),
             **node_options(required=False),
-            data_nodes=dict(type="list", elements="dict", options=node_options(required=True)),
+            data_nodes=node_list(),
             sessions=dict(type="int", default=1),
         ),
         mutually_exclusive=[

@@ -14,7 +14,7 @@ description:
     O(hypertables) over one connection.
   - What TimescaleDB can change is changed, that is chunk interval, number of partitions, replication factor, the attached data nodes and
     missing default indexes. A time column or partitioning column that differs is an error, for it is fixed when the table is created.
-  - Options that are not given are left as they are.
+  - Options that are not given are left as they are. Hypertables that are not listed are left alone.
   - It warns about layouts that users regret, such as no partitioning column, fewer partitions than data nodes, and a raised
     replication factor, which only new chunks will have.
 extends_documentation_fragment:
@@ -53,6 +53,13 @@ EXAMPLES = r"""
         chunk_time_interval: "1000000"
         replication_factor: 2
 
+- name: Drop a distributed hypertable with all its rows
+  timescaledb.multinode.timescale_distributed_hypertable:
+    login_db: metrics
+    relation: conditions
+    state: absent
+    drop_data: true
+
 - name: Keep a hypertable on two of the data nodes
   timescaledb.multinode.timescale_distributed_hypertable:
     login_db: metrics
@@ -82,10 +89,18 @@ steps:
       description: What happens to it.
       type: str
       sample: create
+    effect:
+      description: What that means for the cluster. V(moved) is to other data nodes.
+      type: str
+      sample: added
     reason:
       description: Why.
       type: str
       sample: the table is not distributed
+    danger:
+      description: What cannot be had back after it; null where there is no such thing.
+      type: str
+      sample: null
     sql:
       description: The statement.
       type: str
@@ -145,15 +160,15 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, login_argument_spec
 from ansible_collections.timescaledb.multinode.plugins.module_utils._converge import converge
 from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import observe_holdings
-from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_plan import leaving_nodes, plan_hypertables, shown
-from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan
+from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_plan import leaving_nodes, plan_hypertables, shown_tables
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan, State
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import observe_intervals, observe_tables
-from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import hypertable_options, wanted_hypertables
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import hypertable_list, hypertable_options, wanted_hypertables
 
 
 def make_plan(module: AnsibleModule, connection: Connection, access_node: AccessNode) -> Plan:
     """Read what the plan depends on, and make it."""
-    wanted = wanted_hypertables(module.params)
+    wanted = wanted_hypertables(module.params["hypertables"] or [module.params])
     intervals = observe_intervals(connection, wanted)
     tables = observe_tables(connection, wanted)
     available = {name for name, node in access_node.data_nodes.items() if node.available}
@@ -161,11 +176,10 @@ def make_plan(module: AnsibleModule, connection: Connection, access_node: Access
     return plan_hypertables(wanted, access_node, tables, intervals, holdings)
 
 
-def read_state(module: AnsibleModule, connection: Connection) -> list[dict]:
+def read_state(module: AnsibleModule, connection: Connection) -> State:
     """The distributed hypertables of the task as they are."""
-    wanted = wanted_hypertables(module.params)
-    tables = observe_tables(connection, wanted)
-    return [shown(table, tables[table.schema, table.relation]) for table in wanted]
+    wanted = wanted_hypertables(module.params["hypertables"] or [module.params])
+    return {"hypertables": shown_tables(wanted, observe_tables(connection, wanted))}
 
 
 def main() -> None:
@@ -175,11 +189,10 @@ def main() -> None:
         argument_spec=dict(
             login_argument_spec(),
             **hypertable_options(required=False),
-            hypertables=dict(type="list", elements="dict", options=hypertable_options(required=True)),
+            hypertables=hypertable_list(),
         ),
         mutually_exclusive=[(option, "hypertables") for option in one_or_many],
         required_one_of=[("relation", "hypertables")],
-        required_by=dict(relation="time_column_name"),
         supports_check_mode=True,
     )
     converge(module, make_plan, read_state, "hypertables")

@@ -78,7 +78,7 @@ def table_parameters(**more: Any) -> dict[str, Any]:
         ("definition", "partitioning_column", "number_partitions", "chunk_time_interval", "replication_factor", "data_nodes", "hypertables")
     )
     fields.update(schema="public", relation="conditions", time_column_name="time", create_default_indexes=True)
-    fields.update(migrate_data=False, force=False, repartition=True, drop_remote_data=False)
+    fields.update(state="present", migrate_data=False, force=False, repartition=True, drop_remote_data=False, drop_data=False)
     return {**fields, **more}
 
 

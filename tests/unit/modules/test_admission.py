@@ -12,7 +12,7 @@ MISSING = dict(BARE, database_exists=False, encoding=None, collation=None, ctype
 
 
 def admission(seen=None, an=None, **options) -> Admission:
-    (node,) = wanted_nodes(node_parameters(node_name="dn9", host="dn9.example", **options))
+    (node,) = wanted_nodes([node_parameters(node_name="dn9", host="dn9.example", **options)])
     return Admission(node, seen or look(), an or access_node("dn1"))
 
 

@@ -13,7 +13,7 @@ OURS = look(dist_uuid=UUID, maintenance_database="postgres")
 
 
 def wanted(*rows):
-    return wanted_nodes(node_parameters(data_nodes=[node_parameters(**row) for row in rows]))
+    return wanted_nodes([node_parameters(**row) for row in rows])
 
 
 def new(name: str, **more) -> dict:
@@ -71,18 +71,18 @@ def test_add():
     assert step.statement.template == "SELECT * FROM {schema}.add_data_node(%s, host => %s, database => %s, port => %s, bootstrap => %s)"
     assert step.statement.values == ("dn1", "dn1.example", "metrics", 5432, False)
     assert step.statement.identifiers == {"schema": "public"}
-    assert (made.before, made.after) == ([], [data_node("dn1").shown()])
+    assert (made.before["data_nodes"], made.after["data_nodes"]) == ([], [data_node("dn1").shown()])
 
 
 def test_added_unavailable():
     made = plan([new("dn1", available=False)], access_node())
     assert taken(made) == [("dn1", "add"), ("dn1", "alter")]
-    assert made.after[0]["available"] is False
+    assert made.after["data_nodes"][0]["available"] is False
 
 
 def test_equal():
     made = plan([new("dn1", port=5432, database="metrics", available=True)], access_node("dn1"))
-    assert made.steps == [] and made.before == made.after == [data_node("dn1").shown()]
+    assert made.steps == [] and made.before["data_nodes"] == made.after["data_nodes"] == [data_node("dn1").shown()]
 
 
 @pytest.mark.parametrize(
@@ -93,13 +93,13 @@ def test_alter_says_only_what_changes(option, value, argument):
     (step,) = made.steps
     assert step.statement.template == f"SELECT * FROM {{schema}}.alter_data_node(%s, {argument} => %s)"
     assert step.statement.values == ("dn1", value)
-    assert made.after[0][option] == value
+    assert made.after["data_nodes"][0][option] == value
 
 
 def test_alter_of_several():
     made = plan([dict(node_name="dn1", host="h", port=6000)], access_node("dn1"), OURS)
     assert made.steps[0].reason == "host is dn1.example, wanted h, port is 5432, wanted 6000"
-    assert made.after == [data_node("dn1", endpoint=Endpoint("h", 6000, "metrics")).shown()]
+    assert made.after["data_nodes"] == [data_node("dn1", endpoint=Endpoint("h", 6000, "metrics")).shown()]
 
 
 def test_alter_on_an_old_release():
@@ -121,8 +121,8 @@ def test_may_not_add():
 def test_removals_come_last():
     made = plan([dict(node_name="dn1", state="absent"), new("dn3"), dict(node_name="dn2", available=False)], access_node("dn1", "dn2"))
     assert taken(made) == [("dn3", "add"), ("dn2", "alter"), ("dn1", "delete")]
-    assert [node["node_name"] for node in made.before] == ["dn1", "dn2"]
-    assert [node["node_name"] for node in made.after] == ["dn2", "dn3"]
+    assert [node["node_name"] for node in made.before["data_nodes"]] == ["dn1", "dn2"]
+    assert [node["node_name"] for node in made.after["data_nodes"]] == ["dn2", "dn3"]
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_delete_and_its_warning():
     assert made.steps[0].statement.template == "SELECT {schema}.delete_data_node(%s, force => %s, repartition => %s)"
     assert made.steps[0].statement.values == ("dn1", True, False)
     assert "keeps its data and its membership" in made.warnings[0]
-    assert made.after == []
+    assert made.after["data_nodes"] == []
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_drop_database_has_limits(seen, word):
 
 def test_absent_already():
     made = plan([dict(node_name="dn9", state="absent")], access_node("dn1"))
-    assert (made.steps, made.before, made.after, made.warnings) == ([], [], [], [])
+    assert (made.steps, made.before["data_nodes"], made.after["data_nodes"], made.warnings) == ([], [], [], [])
 
 
 def test_data_in_the_way():

@@ -16,7 +16,7 @@ BY_DEVICE = dict(partitioning_column="device")
 
 
 def plan(found, nodes="dn1 dn2", interval=DAY, held=None, an=None, **options) -> Plan:
-    wanted = wanted_hypertables(table_parameters(**options))
+    wanted = wanted_hypertables([table_parameters(**options)])
     intervals = {text: interval for text in [options.get("chunk_time_interval")] if text is not None}
     return plan_hypertables(wanted, an or access_node(*nodes.split()), {KEY: found}, intervals, [held] if held else [])
 
@@ -32,7 +32,7 @@ def actions(made: Plan) -> list[str]:
 
 
 def after(made: Plan) -> dict:
-    (state,) = made.after
+    (state,) = made.after["hypertables"]
     return state
 
 
@@ -45,7 +45,7 @@ def with_space(**more):
 
 def plan_in_schema(*tables, schema="s t", **options) -> Plan:
     names = [f"t{number}" for number in range(len(tables))]
-    wanted = [table for name in names for table in wanted_hypertables(table_parameters(schema=schema, relation=name, **options))]
+    wanted = [table for name in names for table in wanted_hypertables([table_parameters(schema=schema, relation=name, **options)])]
     found = dict(zip([(schema, name) for name in names], tables))
     return plan_hypertables(wanted, access_node("dn1", "dn2"), found, {}, [])
 
@@ -99,7 +99,7 @@ def test_create_with_everything():
         "create_default_indexes => %s, replication_factor => %s, data_nodes => %s::name[])"
     )
     assert step.statement.values == ("public", "conditions", "time", "device", 8, "1 day", False, 2, ["dn2", "dn1"])
-    assert made.before == []
+    assert made.before["hypertables"] == []
     assert after(made) == dict(
         schema="public",
         relation="conditions",
@@ -183,7 +183,7 @@ def test_interval_argument(text, placeholder, value):
 def test_refused(found, options, word):
     wanted = table_parameters(**options)
     with pytest.raises(ClusterError) as raised:
-        plan_hypertables(wanted_hypertables(wanted), access_node("dn1", "dn2"), {(wanted["schema"], wanted["relation"]): found}, {}, [])
+        plan_hypertables(wanted_hypertables([wanted]), access_node("dn1", "dn2"), {(wanted["schema"], wanted["relation"]): found}, {}, [])
     assert word in str(raised.value) and len(str(raised.value).splitlines()) == 1
 
 
@@ -230,7 +230,7 @@ def test_data_node_that_is_attached_already_may_be_unavailable():
 
 def test_equal():
     made = plan(distributed_table("dn1", "dn2"), data_nodes=["dn2", "dn1"], number_partitions=2, replication_factor=1, **BY_DEVICE)
-    assert made.steps == made.warnings == [] and made.before == made.after
+    assert made.steps == made.warnings == [] and made.before["hypertables"] == made.after["hypertables"]
 
 
 @pytest.mark.parametrize(
@@ -380,9 +380,9 @@ def test_layouts_that_users_regret(nodes, dimensions, word):
 
 def test_several_tables_and_their_errors():
     tables = {("public", name): plain_table() for name in ("a", "b")}
-    wanted = wanted_hypertables(table_parameters(hypertables=[table_parameters(relation=name) for name in ("b", "a")]))
+    wanted = wanted_hypertables([table_parameters(relation=name) for name in ("b", "a")])
     made = plan_hypertables(wanted, access_node("dn1"), tables, {}, [])
-    assert [table["relation"] for table in made.after] == ["b", "a"]
+    assert [table["relation"] for table in made.after["hypertables"]] == ["b", "a"]
     tables = {key: missing_table() for key in tables}
     with pytest.raises(ClusterError) as raised:
         plan_hypertables(wanted, access_node("dn1"), tables, {}, [])
@@ -392,4 +392,4 @@ def test_several_tables_and_their_errors():
 def test_leaving_nodes():
     tables = {("public", "a"): distributed_table("dn1", "dn2"), ("public", "b"): distributed_table("dn3"), ("public", "c"): distributed_table("dn4")}
     rows = [table_parameters(relation="a", data_nodes=["dn2"]), table_parameters(relation="b", data_nodes=["dn5"]), table_parameters(relation="c")]
-    assert leaving_nodes(wanted_hypertables(table_parameters(hypertables=rows)), tables) == ["dn1", "dn3"]
+    assert leaving_nodes(wanted_hypertables(rows), tables) == ["dn1", "dn3"]

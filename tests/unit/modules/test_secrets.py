@@ -22,7 +22,7 @@ def test_statement_without_secrets():
 
 
 def test_nothing_of_the_plan_shows_the_password():
-    wanted = wanted_nodes(node_parameters(node_name="dn1", host="dn1.example", password=PASSWORD))
+    wanted = wanted_nodes([node_parameters(node_name="dn1", host="dn1.example", password=PASSWORD)])
     an = access_node()
     plan = plan_data_nodes(wanted, an, {endpoint("dn1"): look()}, [])
     requests = looks_needed(wanted, an)
@@ -33,7 +33,7 @@ def test_nothing_of_the_plan_shows_the_password():
 
 @pytest.mark.parametrize("superuser, password, warned", [(False, PASSWORD, True), (False, None, False), (True, PASSWORD, False)])
 def test_warning_about_the_log_that_only_superusers_can_hush(superuser, password, warned):
-    wanted = wanted_nodes(node_parameters(node_name="dn1", host="dn1.example", password=password))
+    wanted = wanted_nodes([node_parameters(node_name="dn1", host="dn1.example", password=password)])
     plan = plan_data_nodes(wanted, access_node(superuser=superuser), {endpoint("dn1"): look()}, [])
     assert any("password out of the access node's log" in warning for warning in plan.warnings) is warned
 
@@ -60,4 +60,4 @@ def test_rendered_statement_has_no_password():
 
 @pytest.mark.parametrize("password", [None, ""])
 def test_no_password_is_none(password):
-    assert wanted_nodes(node_parameters(node_name="dn1", password=password))[0].password is None
+    assert wanted_nodes([node_parameters(node_name="dn1", password=password)])[0].password is None

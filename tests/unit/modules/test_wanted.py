@@ -26,23 +26,23 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_node
 )
 def test_nodes_that_cannot_be(options, cause):
     with pytest.raises(ClusterError, match=cause):
-        wanted_nodes(node_parameters(**{"node_name": "dn1", **options}))
+        wanted_nodes([node_parameters(**{"node_name": "dn1", **options})])
 
 
 @pytest.mark.parametrize("options", [dict(node_name="ü" * 31), dict(node_name="n" * 63), dict(port=1), dict(port=65535), dict(connect_timeout=1)])
 def test_nodes_at_the_borders(options):
-    assert len(wanted_nodes(node_parameters(**{"node_name": "dn1", **options}))) == 1
+    assert len(wanted_nodes([node_parameters(**{"node_name": "dn1", **options})])) == 1
 
 
 def test_a_list_of_nodes_and_all_its_errors():
     rows = [node_parameters(node_name="dn1"), node_parameters(node_name="dn1"), node_parameters(node_name="dn2", port=-1)]
     with pytest.raises(ClusterError) as raised:
-        wanted_nodes(node_parameters(data_nodes=rows))
+        wanted_nodes(rows)
     assert "it is listed 2 times" in str(raised.value) and 'data node "dn2": -1' in str(raised.value)
 
 
 def test_endpoint_defaults():
-    new, known = wanted_nodes(node_parameters(data_nodes=[node_parameters(node_name="new", host="h"), node_parameters(node_name="dn1", port=6000)]))
+    new, known = wanted_nodes([node_parameters(node_name="new", host="h"), node_parameters(node_name="dn1", port=6000)])
     an = access_node("dn1", database="other", settings={"port": "5433"})
     assert new.endpoint(an) == Endpoint("h", 5433, "other")
     assert known.endpoint(an) == Endpoint("dn1.example", 6000, "metrics")
@@ -58,14 +58,14 @@ def test_endpoint_defaults():
 )
 def test_releases_that_lack_an_option(options, release, cause):
     host = {} if cause == "no host is given" else {"host": "h"}
-    wanted = wanted_nodes(node_parameters(node_name="dn1", **host, **options))
+    wanted = wanted_nodes([node_parameters(node_name="dn1", **host, **options)])
     with pytest.raises(ClusterError, match=cause):
         check_release(wanted, access_node(release=Release.parse(release)))
 
 
 @pytest.mark.parametrize("options, release", [(dict(available=True), "2.9.0"), (dict(state="absent", drop_database=True), "2.6.0")])
 def test_releases_that_have_an_option(options, release):
-    check_release(wanted_nodes(node_parameters(node_name="dn1", host="h", **options)), access_node(release=Release.parse(release)))
+    check_release(wanted_nodes([node_parameters(node_name="dn1", host="h", **options)]), access_node(release=Release.parse(release)))
 
 
 @pytest.mark.parametrize(
@@ -86,17 +86,17 @@ def test_releases_that_have_an_option(options, release):
 )
 def test_tables_that_cannot_be(options, cause):
     with pytest.raises(ClusterError, match=cause):
-        wanted_hypertables(table_parameters(**options))
+        wanted_hypertables([table_parameters(**options)])
 
 
 def test_tables_at_the_borders():
-    (table,) = wanted_hypertables(table_parameters(relation="ü" * 31, partitioning_column="d", number_partitions=32767, data_nodes=["n" * 63]))
+    (table,) = wanted_hypertables([table_parameters(relation="ü" * 31, partitioning_column="d", number_partitions=32767, data_nodes=["n" * 63])])
     assert table.data_nodes == ("n" * 63,)
     assert table.subject == f'distributed hypertable "public"."{"ü" * 31}"'
 
 
 def test_a_list_of_tables():
     rows = [table_parameters(), table_parameters(schema="other")]
-    assert [table.schema for table in wanted_hypertables(table_parameters(hypertables=rows))] == ["public", "other"]
+    assert [table.schema for table in wanted_hypertables(rows)] == ["public", "other"]
     with pytest.raises(ClusterError, match="listed 2 times"):
-        wanted_hypertables(table_parameters(hypertables=[rows[0], rows[0]]))
+        wanted_hypertables([rows[0], rows[0]])

@@ -13,6 +13,9 @@ from psycopg2 import sql
 
 DATA_NODE = "timescale_data_node"
 HYPERTABLE = "timescale_distributed_hypertable"
+CLUSTER = "timescale_cluster"
+
+_KINDS = {DATA_NODE: "data_nodes", HYPERTABLE: "hypertables"}
 
 _DATA_NODES = """
 SELECT s.srvname, o.* FROM pg_foreign_server s JOIN pg_foreign_data_wrapper f ON f.oid = s.srvfdw, LATERAL (
@@ -93,11 +96,11 @@ class Cluster:
         assert set(predicted["warnings"]) <= set(result["warnings"])
         assert result["changed"] is bool(result["steps"])
         assert result["after"] == self.read_back(module, result["after"])
-        assert list(result["diff"]["after"].values()) == [result["after"]]
+        assert result["diff"]["after"] == (result["after"] if module == CLUSTER else {_KINDS[module]: result["after"]})
+        assert all(step["object"] in result["diff"]["prepared"] for step in result["steps"])
         again = self.succeed(module, **arguments)
         assert again["changed"] is False and again["steps"] == []
-        if any(step["action"] != "delete" for step in result["steps"]):
-            assert again["before"] == again["after"] == result["after"]
+        assert again["before"] == again["after"] == result["after"]
         return result
 
     def unchanged(self, module: str, **arguments: Any) -> dict[str, Any]:
@@ -207,8 +210,10 @@ class Cluster:
         found["relations"] = self.query(_RELATIONS)
         return dict(found, nodes=self.nodes(), tables=self.tables())
 
-    def read_back(self, module: str, shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def read_back(self, module: str, shown: Any) -> Any:
         """What a module should have shown for these objects."""
+        if module == CLUSTER:
+            return {kind: self.read_back(of, shown[kind]) for of, kind in _KINDS.items()}
         if module == DATA_NODE:
             names = {node["node_name"] for node in shown}
             keys = ("node_name", "host", "port", "database", "available")

@@ -1,0 +1,38 @@
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: only for this collection; may change in any release.
+
+"""What a whole cluster's plan depends on: at most seven queries on the access node, whatever the number of its objects."""
+
+from __future__ import annotations
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
+from ansible_collections.timescaledb.multinode.plugins.module_utils._cluster_plan import ObservedCluster
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
+from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import looks_needed
+from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import observe_holdings
+from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_plan import leaving_nodes
+from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import look_at_nodes
+from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import observe_distributed, observe_intervals, observe_tables
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_cluster import WantedCluster, wanted_cluster
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import check_release
+
+
+def observe_wanted(module: AnsibleModule, connection: Connection, access_node: AccessNode) -> WantedCluster:
+    """The module's parameters as a wanted cluster; what is there is read only where it is to be pruned. Raises ClusterError."""
+    prunes = module.params["prune"] and module.params["hypertables"] is not None
+    wanted = wanted_cluster(module.params, access_node, observe_distributed(connection) if prunes else [])
+    check_release(wanted.nodes, access_node)
+    return wanted
+
+
+def observe_cluster(module: AnsibleModule, connection: Connection, access_node: AccessNode, wanted: WantedCluster) -> ObservedCluster:
+    """Read it; data nodes themselves are looked at only where they are going to change."""
+    intervals = observe_intervals(connection, wanted.hypertables)
+    tables = observe_tables(connection, wanted.hypertables)
+    leaving = set(wanted.leaving) & set(access_node.data_nodes) | set(leaving_nodes(wanted.hypertables, tables))
+    holdings = observe_holdings(connection, sorted(leaving), wanted.available_nodes(access_node))
+    looks = look_at_nodes(module, access_node, looks_needed(wanted.nodes, access_node))
+    return ObservedCluster(access_node, looks, tables, intervals, holdings)

@@ -1,0 +1,77 @@
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: only for this collection; may change in any release.
+
+"""The plan for a whole cluster: the plans for its objects, in the order in which they need each other. No I/O.
+
+Data nodes are registered before hypertables are put on them, a hypertable is taken from a data node before the node is removed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
+from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import DataNodePlanner
+from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import shown as shown_nodes
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import raise_all
+from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import Holding
+from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_change import Change
+from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_plan import Key, decided, joined
+from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_planner import HypertablePlanner
+from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import NodeLook
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Plan
+from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import Table
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_cluster import WantedCluster, without_leaving_nodes
+
+
+@dataclass(frozen=True)
+class ObservedCluster:
+    """What the plan depends on.
+
+    Args:
+        looks: the data nodes that had to be looked at.
+        tables: the wanted hypertables by schema and name.
+        intervals: their wanted chunk intervals in the units of their dimensions.
+        holdings: the hypertables on data nodes that leave the cluster or a hypertable.
+    """
+
+    access_node: AccessNode
+    looks: dict[Endpoint, NodeLook]
+    tables: dict[Key, Table]
+    intervals: dict[str, int]
+    holdings: list[Holding]
+
+
+def plan_cluster(wanted: WantedCluster, observed: ObservedCluster) -> Plan:
+    """Decide the steps. Raises ClusterError(s) with every reason not to start."""
+    nodes = DataNodePlanner(observed.access_node, observed.looks)
+    nodes.keep([node for node in wanted.nodes if node.present])
+    first = len(nodes.steps)
+    registered = replace(observed.access_node, data_nodes=dict(nodes.nodes))
+    hypertables = without_leaving_nodes(wanted, observed.tables, registered)
+    planners = decided(hypertables, registered, observed.tables, observed.intervals, observed.holdings)
+    nodes.remove(list(wanted.leaving.values()), _left(observed.holdings, planners))
+    raise_all(nodes.errors + [error for planner in planners for error in planner.errors])
+    tables = joined(planners)
+    names = {node.node_name for node in wanted.nodes}
+    return Plan(
+        steps=[*nodes.steps[:first], *tables.steps, *nodes.steps[first:]],
+        before={"data_nodes": shown_nodes(observed.access_node.data_nodes, names), **tables.before},
+        after={"data_nodes": shown_nodes(nodes.nodes, names), **tables.after},
+        warnings=nodes.warnings + tables.warnings,
+    )
+
+
+def _left(holdings: list[Holding], planners: list[HypertablePlanner]) -> list[Holding]:
+    """What data nodes hold after the steps for hypertables."""
+    planned = {planner.found.hypertable_id: planner for planner in planners if planner.found.is_distributed}
+    left = []
+    for holding in holdings:
+        planner = planned.get(holding.hypertable_id)
+        if planner is None:
+            left.append(holding)
+        elif isinstance(planner, Change) and planner.holding is not None:
+            left.append(planner.holding)
+    return left

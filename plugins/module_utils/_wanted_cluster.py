@@ -1,0 +1,91 @@
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: only for this collection; may change in any release.
+
+"""Which cluster the user wants: its data nodes and distributed hypertables, and what must not be there. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
+from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import Table
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import WantedHypertable, unwanted_hypertable, wanted_hypertables
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import WantedNode, unwanted_node, wanted_nodes
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class WantedCluster:
+    """What a task declares, and what it wants to be gone."""
+
+    nodes: list[WantedNode]
+    hypertables: list[WantedHypertable]
+
+    @property
+    def leaving(self) -> dict[str, WantedNode]:
+        """The data nodes that must not be there, by name."""
+        return {node.node_name: node for node in self.nodes if not node.present}
+
+    def available_nodes(self, access_node: AccessNode) -> set[str]:
+        """The registered data nodes that are available when hypertables are dealt with."""
+        said = {node.node_name: node.available for node in self.nodes if node.available is not None}
+        return {name for name, node in access_node.data_nodes.items() if said.get(name, node.available)}
+
+
+def wanted_cluster(parameters: dict[str, Any], access_node: AccessNode, distributed: list[Key]) -> WantedCluster:
+    """The module's parameters as a wanted cluster. Raises ClusterError(s) for what can be judged without a server.
+
+    Args:
+        distributed: every distributed hypertable that is there; needed only to prune.
+    """
+    nodes, hypertables = wanted_nodes(parameters["data_nodes"]), wanted_hypertables(parameters["hypertables"])
+    if parameters["prune"] and parameters["data_nodes"] is not None:
+        declared = {node.node_name for node in nodes}
+        nodes += [unwanted_node(name) for name in sorted(access_node.data_nodes) if name not in declared]
+    if parameters["prune"] and parameters["hypertables"] is not None:
+        declared = {(table.schema, table.relation) for table in hypertables}
+        hypertables += [unwanted_hypertable(*key, parameters["drop_data"]) for key in distributed if key not in declared]
+    cluster = WantedCluster(nodes, hypertables)
+    raise_all(_contradictions(cluster))
+    return cluster
+
+
+def _contradictions(cluster: WantedCluster) -> list[ClusterError]:
+    return [
+        ClusterError(table.subject, f'it is to be on data node "{name}", which is to be removed', "take it out of data_nodes, or keep the node")
+        for table in cluster.hypertables
+        for name in table.data_nodes or ()
+        if table.present and name in cluster.leaving
+    ]
+
+
+def without_leaving_nodes(cluster: WantedCluster, tables: dict[Key, Table], registered: AccessNode) -> list[WantedHypertable]:
+    """The wanted hypertables, those that do not name their data nodes taken from the nodes that leave.
+
+    So that delete_data_node() finds nothing of them any more, and a new one is not created there.
+
+    Args:
+        registered: the access node with the data nodes that are registered when hypertables are dealt with.
+    """
+    return [_without(table, cluster.leaving, tables[table.schema, table.relation], registered) for table in cluster.hypertables]
+
+
+def _without(table: WantedHypertable, leaving: dict[str, WantedNode], found: Table, registered: AccessNode) -> WantedHypertable:
+    if not table.present or table.data_nodes is not None:
+        return table
+    every = [name for name, node in sorted(registered.data_nodes.items()) if node.may_use]
+    usable = every if found.hypertable_id is None else list(found.data_nodes)
+    going = [leaving[name] for name in usable if name in leaving]
+    if not going:
+        return table
+    return replace(
+        table,
+        data_nodes=tuple(name for name in usable if name not in leaving),
+        force=table.force or all(node.force for node in going),
+        repartition=table.repartition and all(node.repartition for node in going),
+    )

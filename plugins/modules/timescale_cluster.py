@@ -1,0 +1,202 @@
+#!/usr/bin/python
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: timescale_cluster
+short_description: Converge a whole multi-node TimescaleDB, data nodes and distributed hypertables, in one task
+version_added: 0.2.0
+description:
+  - Runs against the access node. Takes the declaration of a cluster, that is its data nodes, its distributed hypertables and what must not be
+    there, compares it with what is there, and makes the difference up over one connection.
+  - What is there is read in the same few queries, however many data nodes, hypertables and chunks there are.
+  - One plan over all objects, in the order in which they need each other. Data nodes are registered and altered, then hypertables are
+    created, attached, changed, detached and dropped, then data nodes are removed. A data node that leaves is taken from the declared
+    hypertables first.
+  - All reasons not to begin are found before the first change and reported in one message. A run that was interrupted is finished by
+    running the task again.
+  - In check mode with C(--diff) the plan is shown to be read. It says what will be added, changed, moved to other data nodes and removed,
+    why, in which order, and what of it is dangerous.
+  - A running task logs each step when it begins, and shows it as the C(application_name) of its session in C(pg_stat_activity).
+options:
+  prune:
+    description:
+      - Remove what is there and not declared. Data nodes if O(data_nodes) is given, also as an empty list, distributed hypertables if
+        O(hypertables) is given.
+      - Neither loses data. A data node that has the only copy of a chunk, and a hypertable that has chunks, are refused, the latter unless
+        O(drop_data) is set.
+    type: bool
+    default: false
+  drop_data:
+    description:
+      - With O(prune=true), also drop distributed hypertables that are not declared and have chunks, with all their rows.
+    type: bool
+    default: false
+  sessions:
+    description:
+      - Sessions of the access node that add new nodes side by side. With one, the nodes are added one after the other over the one
+        connection of the task.
+    type: int
+    default: 1
+extends_documentation_fragment:
+  - timescaledb.multinode._data_nodes.listed
+  - timescaledb.multinode._hypertables.listed
+  - timescaledb.multinode._attributes
+  - timescaledb.multinode._login
+seealso:
+  - module: timescaledb.multinode.timescale_data_node
+  - module: timescaledb.multinode.timescale_distributed_hypertable
+author:
+  - The timescaledb.multinode maintainers (@timescaledb-multinode)
+"""
+
+EXAMPLES = r"""
+- name: Keep the cluster as declared
+  timescaledb.multinode.timescale_cluster:
+    login_db: metrics
+    data_nodes:
+      - node_name: dn1
+        host: dn1.example.org
+      - node_name: dn2
+        host: dn2.example.org
+      - node_name: dn3
+        state: absent
+    hypertables:
+      - relation: conditions
+        definition: time timestamptz NOT NULL, device text NOT NULL, temperature float8
+        time_column_name: time
+        partitioning_column: device
+        number_partitions: 8
+      - relation: events
+        time_column_name: at
+        data_nodes: [dn1, dn2]
+        replication_factor: 2
+      - relation: conditions_old
+        state: absent
+
+- name: Remove data nodes that are not declared, and leave hypertables alone
+  timescaledb.multinode.timescale_cluster:
+    login_db: metrics
+    data_nodes: "{{ my_data_nodes }}"
+    prune: true
+"""
+
+RETURN = r"""
+before:
+  description: The declared objects as they were found, and those that are pruned. What did not exist is missing.
+  returned: success, and when a step failed
+  type: dict
+  contains: &state
+    data_nodes:
+      description: The data nodes, as M(timescaledb.multinode.timescale_data_node) shows them.
+      type: list
+      elements: dict
+      sample: [{"node_name": "dn1", "host": "10.0.0.2", "port": 5432, "database": "metrics", "available": true}]
+    hypertables:
+      description: The distributed hypertables, as M(timescaledb.multinode.timescale_distributed_hypertable) shows them.
+      type: list
+      elements: dict
+      sample:
+        - schema: public
+          relation: conditions
+          time_column_name: time
+          partitioning_column: device
+          number_partitions: 8
+          chunk_time_interval: 7 days
+          replication_factor: 1
+          data_nodes: [dn1, dn2]
+          default_indexes: true
+steps:
+  description: What was done in its order; in check mode, what would be done.
+  returned: success, and when a step failed
+  type: list
+  elements: dict
+  contains:
+    object:
+      description: What the step changes.
+      type: str
+      sample: data node "dn1"
+    action:
+      description: What happens to it.
+      type: str
+      sample: add
+    effect:
+      description: What that means for the cluster, one of V(added), V(changed), V(moved) (to other data nodes) and V(removed).
+      type: str
+      sample: added
+    reason:
+      description: Why.
+      type: str
+      sample: it is not registered
+    danger:
+      description: What cannot be had back after it; null where there is no such thing.
+      type: str
+      sample: null
+    sql:
+      description: The statement, passwords masked.
+      type: str
+      sample: SELECT * FROM "public".add_data_node('dn1', host => '10.0.0.2', database => 'metrics', port => 5432, bootstrap => false)
+    database:
+      description: Where it was run.
+      type: str
+      sample: /var/run/postgresql:5432/metrics
+after:
+  description: The same objects as they are now; in check mode, as they would be.
+  returned: success
+  type: dict
+  contains: *state
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, observe_access_node
+from ansible_collections.timescaledb.multinode.plugins.module_utils._apply import check_sessions
+from ansible_collections.timescaledb.multinode.plugins.module_utils._cluster import observe_cluster, observe_wanted
+from ansible_collections.timescaledb.multinode.plugins.module_utils._cluster_plan import plan_cluster
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, login_argument_spec
+from ansible_collections.timescaledb.multinode.plugins.module_utils._converge import converge
+from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import shown
+from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_plan import shown_tables
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan, State
+from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import observe_tables
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import hypertable_list, wanted_hypertables
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import node_list, wanted_nodes
+
+
+def make_plan(module: AnsibleModule, connection: Connection, access_node: AccessNode) -> Plan:
+    """Read what the plan depends on, and make it."""
+    check_sessions(module)
+    wanted = observe_wanted(module, connection, access_node)
+    return plan_cluster(wanted, observe_cluster(module, connection, access_node, wanted))
+
+
+def read_state(module: AnsibleModule, connection: Connection) -> State:
+    """The declared objects as they are."""
+    names = {node.node_name for node in wanted_nodes(module.params["data_nodes"])}
+    hypertables = wanted_hypertables(module.params["hypertables"])
+    return {
+        "data_nodes": shown(observe_access_node(connection).data_nodes, names),
+        "hypertables": shown_tables(hypertables, observe_tables(connection, hypertables)),
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=dict(
+            login_argument_spec(),
+            data_nodes=node_list(),
+            hypertables=hypertable_list(),
+            prune=dict(type="bool", default=False),
+            drop_data=dict(type="bool", default=False),
+            sessions=dict(type="int", default=1),
+        ),
+        required_one_of=[("data_nodes", "hypertables")],
+        supports_check_mode=True,
+    )
+    converge(module, make_plan, read_state)
+
+
+if __name__ == "__main__":
+    main()

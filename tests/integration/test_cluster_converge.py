@@ -1,0 +1,145 @@
+# GPL-3.0-or-later (see LICENSE)
+"""A whole cluster as one declaration."""
+
+from __future__ import annotations
+
+import pytest
+from _cluster import CLUSTER, DATA_NODE, HYPERTABLE
+
+COLUMNS = "time timestamptz NOT NULL, device int NOT NULL"
+
+
+def table(relation: str, **more) -> dict:
+    return dict(dict(relation=relation, definition=COLUMNS, time_column_name="time", partitioning_column="device"), **more)
+
+
+def actions(result: dict) -> list[tuple[str, str]]:
+    """(action, the last name of the object) of each step."""
+    return [(step["action"], step["object"].split('"')[-2]) for step in result["steps"]]
+
+
+def test_from_nothing(cluster):
+    result = cluster.converge(CLUSTER, data_nodes=[cluster.place("dn1"), cluster.place("dn2")], hypertables=[table("a"), table("b", replication_factor=2)])
+    assert actions(result) == [("add", "dn1"), ("add", "dn2"), ("create table", "a"), ("create", "a"), ("create table", "b"), ("create", "b")]
+    assert {found["relation"]: found["data_nodes"] for found in cluster.tables()} == {"a": ["dn1", "dn2"], "b": ["dn1", "dn2"]}
+    cluster.fill("a")
+    assert cluster.rows_on("dn1", "a") + cluster.rows_on("dn2", "a") == 100
+
+
+@pytest.mark.parametrize("missing", ["data_nodes", "hypertables"])
+def test_only_one_kind_of_objects(nodes, missing):
+    declared = dict(data_nodes=[nodes.place("dn4")], hypertables=[table("a")])
+    del declared[missing]
+    result = nodes.converge(CLUSTER, **declared)
+    assert result["after"][missing] == []
+    assert len(nodes.nodes()) == (3 if missing == "data_nodes" else 4)
+
+
+def test_what_is_not_declared_is_left_alone(nodes):
+    nodes.distribute("a")
+    nodes.unchanged(CLUSTER, data_nodes=[nodes.place("dn1")], hypertables=[])
+    nodes.unchanged(CLUSTER, data_nodes=[], hypertables=[])
+
+
+def test_is_the_same_as_the_modules_of_its_objects(nodes):
+    """What one has made, the other finds as it is to be."""
+    declared = [nodes.place(name) for name in ("dn1", "dn2", "dn3", "dn4")]
+    tables = [table("a", number_partitions=8), table("b", chunk_time_interval="1 day", data_nodes=["dn1", "dn4"])]
+    nodes.converge(CLUSTER, data_nodes=declared, hypertables=tables)
+    nodes.unchanged(DATA_NODE, data_nodes=declared)
+    nodes.unchanged(HYPERTABLE, hypertables=tables)
+
+
+def test_new_node_is_registered_before_it_is_attached(nodes):
+    nodes.distribute("a")
+    result = nodes.converge(CLUSTER, data_nodes=[nodes.place("dn4")], hypertables=[table("a", data_nodes=["dn1", "dn2", "dn3", "dn4"])])
+    assert actions(result) == [("add", "dn4"), ("attach", "a")]
+    assert nodes.table("a")["number_partitions"] == 4
+
+
+def test_node_leaves_its_hypertables_before_it_is_removed(nodes):
+    nodes.distribute("a")
+    nodes.distribute("b")
+    result = nodes.converge(CLUSTER, data_nodes=[dict(node_name="dn3", state="absent")], hypertables=[table("a", number_partitions=8)])
+    assert actions(result) == [("detach", "a"), ("set", "a"), ("delete", "dn3")]
+    assert {found["relation"]: (found["data_nodes"], found["number_partitions"]) for found in nodes.tables()} == {
+        "a": (["dn1", "dn2"], 8),
+        # It is not declared: left to delete_data_node().
+        "b": (["dn1", "dn2"], 2),
+    }
+
+
+def test_node_is_replaced_in_one_run(nodes):
+    nodes.distribute("a", options=", 'device', replication_factor => 3")
+    declared = [nodes.place("dn4"), dict(node_name="dn3", state="absent")]
+    nodes.refuse(CLUSTER, "replication factor 3 and 3 data nodes", data_nodes=declared, hypertables=[table("a")])
+    result = nodes.converge(CLUSTER, data_nodes=declared, hypertables=[table("a", data_nodes=["dn1", "dn2", "dn4"])])
+    assert actions(result) == [("add", "dn4"), ("attach", "a"), ("detach", "a"), ("delete", "dn3")]
+
+
+def test_new_hypertable_is_not_put_on_a_node_that_leaves(nodes):
+    result = nodes.converge(CLUSTER, data_nodes=[dict(node_name="dn3", state="absent")], hypertables=[table("a")])
+    assert actions(result) == [("create table", "a"), ("create", "a"), ("delete", "dn3")]
+    assert nodes.table("a")["data_nodes"] == ["dn1", "dn2"] and nodes.table("a")["number_partitions"] == 2
+
+
+def test_node_with_the_only_copy_does_not_leave(nodes):
+    nodes.distribute("a")
+    nodes.fill("a")
+    leaving = [dict(node_name="dn3", state="absent", force=True)]
+    nodes.refuse(CLUSTER, 'distributed hypertable "public"."a": ', "would lose 1 chunk", data_nodes=leaving, hypertables=[table("a")])
+    nodes.refuse(CLUSTER, 'data node "dn3": ', "would lose 1 chunk", data_nodes=leaving)
+
+
+def test_forced_to_leave_with_fewer_copies(nodes):
+    nodes.distribute("a", options=", 'device', replication_factor => 2")
+    nodes.fill("a")
+    leaving = dict(node_name="dn3", state="absent")
+    nodes.refuse(CLUSTER, "still has copies of 2 chunks", data_nodes=[leaving], hypertables=[table("a")])
+    result = nodes.converge(CLUSTER, data_nodes=[dict(leaving, force=True)], hypertables=[table("a")])
+    assert result["steps"][0]["danger"] == "2 chunks of public.a will have one copy less"
+    assert nodes.query("SELECT count(*) FROM a") == [(100,)]
+
+
+def test_dropped_hypertable_sets_its_node_free(nodes):
+    nodes.distribute("a")
+    nodes.fill("a")
+    gone = dict(relation="a", state="absent", drop_data=True)
+    result = nodes.converge(CLUSTER, data_nodes=[dict(node_name="dn3", state="absent")], hypertables=[gone])
+    assert actions(result) == [("drop", "a"), ("delete", "dn3")]
+
+
+def test_contradiction(nodes):
+    leaving = [dict(node_name="dn3", state="absent")]
+    cause = 'it is to be on data node "dn3", which is to be removed'
+    nodes.refuse(CLUSTER, cause, data_nodes=leaving, hypertables=[table("a", data_nodes=["dn1", "dn3"])])
+
+
+def test_all_reasons_in_one_message(nodes, closed_port):
+    declared = [dict(node_name="dn9", host="127.0.0.1", port=closed_port)]
+    tables = [table("a", data_nodes=["dn1", "nobody"]), dict(relation="b", time_column_name="time")]
+    nodes.refuse(CLUSTER, 'data node "dn9" at 127.0.0.1', "Connection refused", '"nobody" is not registered', "the table does not exist",
+                 data_nodes=declared, hypertables=tables)  # fmt: skip
+
+
+def test_availability_counts_for_what_follows(nodes):
+    nodes.converge(CLUSTER, data_nodes=[nodes.place("dn3", available=False)], hypertables=[table("a", data_nodes=["dn1", "dn2"])])
+    back = [nodes.place("dn3", available=True)]
+    nodes.refuse(CLUSTER, 'data node "dn3" is marked unavailable', hypertables=[table("b", data_nodes=["dn1", "dn3"])])
+    nodes.converge(CLUSTER, data_nodes=back, hypertables=[table("b", data_nodes=["dn1", "dn3"])])
+
+
+def test_sessions(cluster):
+    declared = [cluster.place(name) for name in ("dn1", "dn2", "dn3", "dn4")]
+    cluster.converge(CLUSTER, data_nodes=declared, hypertables=[table("a")], sessions=3)
+    assert len(cluster.nodes()) == 4
+    cluster.refuse(CLUSTER, "option sessions: it is 0", data_nodes=declared, sessions=0)
+
+
+def test_odd_names(cluster):
+    names = ['Dn "1"', "ü" * 31, "d n"]
+    declared = [dict(cluster.place(dn), node_name=name) for dn, name in zip(("dn1", "dn2", "dn3"), names)]
+    tables = [dict(table("My Table", data_nodes=names[:2]), schema="S 1")]
+    result = cluster.converge(CLUSTER, data_nodes=declared, hypertables=tables)
+    assert len(result["steps"]) == 7
+    cluster.converge(CLUSTER, data_nodes=[dict(declared[0], state="absent", host=None)], hypertables=[dict(tables[0], data_nodes=names[1:])])

@@ -13,7 +13,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, observe_access_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._apply import InterruptedPlan, apply_steps
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, connect_as_login
-from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
+from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import silent_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._plan_text import plan_text
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan, State, Step
 
@@ -37,6 +38,7 @@ def converge(module: AnsibleModule, make_plan: MakePlan, read_state: ReadState, 
     try:
         access_node = observe_access_node(connection)
         plan = make_plan(module, connection, access_node)
+        _check_reach(module, access_node, plan)
         text, after = plan_text(plan), plan.after
         result = dict(changed=bool(plan.steps), before=plan.before[only] if only else plan.before, steps=_shown(connection, plan.steps))
         if plan.steps and not module.check_mode:
@@ -57,6 +59,26 @@ def converge(module: AnsibleModule, make_plan: MakePlan, read_state: ReadState, 
         # What is prepared is shown as it is, below the two states.
         result["diff"] = dict(before=plan.before, after=after, prepared=text)
     module.exit_json(**result)
+
+
+def _check_reach(module: AnsibleModule, access_node: AccessNode, plan: Plan) -> None:
+    """Raise where a step would fail for a data node that does not answer; those that are about to change have been looked at already."""
+    silent = silent_nodes(module, access_node, {name for step in plan.steps for name in step.needs})
+    raise_all(
+        [
+            ClusterError(
+                f'data node "{name}"',
+                f"no connection as role {access_node.role}: {reason.rstrip('.')}",
+                f"start the node, or see that the access node may log in there; needed by: {_needed_by(plan, name)}",
+                str(access_node.data_nodes[name].endpoint),
+            )
+            for name, reason in silent.items()
+        ]
+    )
+
+
+def _needed_by(plan: Plan, name: str) -> str:
+    return ", ".join(dict.fromkeys(step.subject for step in plan.steps if name in step.needs))
 
 
 def _shown(connection: Connection, steps: list[Step]) -> list[dict[str, Any]]:

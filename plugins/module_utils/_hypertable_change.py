@@ -92,7 +92,7 @@ class Change(HypertablePlanner):
         for name in new:
             call = Call("SELECT * FROM {schema}.attach_data_node(%s, format('%%I.%%I', %s, %s)::regclass", [name, self.wanted.schema, self.wanted.relation])
             call.add("repartition", self.wanted.repartition)
-            self.call("attach", f'data node "{name}" is not attached', call)
+            self.call("attach", f'data node "{name}" is not attached', call, needs=[name])
             self.after = replace(self.after, data_nodes=(*self.after.data_nodes, name))
             space = self.after.space
             if self.wanted.repartition and space and len(self.after.data_nodes) > (space.partitions or 0):
@@ -118,9 +118,11 @@ class Change(HypertablePlanner):
             call.add("repartition", self.wanted.repartition)
             if self.wanted.drop_remote_data:
                 call.add("drop_remote_data", True)
+            needs = []
             if self.wanted.drop_remote_data:
                 dangers.append("the table there is dropped")
-            self.call("detach", f'data node "{name}" is attached and not wanted', call, "; ".join(dangers))
+                needs.append(name)
+            self.call("detach", f'data node "{name}" is attached and not wanted', call, needs, "; ".join(dangers))
             self.after = replace(self.after, data_nodes=tuple(node for node in self.after.data_nodes if node != name))
             space = self.after.space
             if self.wanted.repartition and space and 0 < len(self.after.data_nodes) < (space.partitions or 0):
@@ -137,7 +139,7 @@ class Change(HypertablePlanner):
         elements = ", ".join(["{space}"] * (len(columns) - 1) + ["{time} DESC"])
         names = {"time": columns[-1], "space": columns[0]}
         reason = f"default index on ({', '.join(columns)}) is missing"
-        self.ddl("create index", reason, f"CREATE INDEX ON {{relation_schema}}.{{relation}} ({elements})", **names)
+        self.ddl("create index", reason, f"CREATE INDEX ON {{relation_schema}}.{{relation}} ({elements})", needs=self.after.data_nodes, **names)
         self.after = replace(self.after, indexes=(*self.after.indexes, columns))
 
     def _change_dimension(self, changed: Dimension) -> None:
@@ -147,6 +149,9 @@ class Change(HypertablePlanner):
     def _set(self, what: str, placeholder: str, value: Any, reason: str, dimension: str | None = None) -> None:
         call = Call(f"SELECT {{schema}}.set_{what}(format('%%I.%%I', %s, %s)::regclass, {placeholder}", [])
         call.values += [self.wanted.schema, self.wanted.relation, value]
+        needs: tuple[str, ...] = ()
         if dimension is not None:
             call.add("dimension_name", dimension)
-        self.call("set", reason, call)
+            # A dimension is changed on the data nodes as well: ts_hypertable_func_call_on_data_nodes() in src/dimension.c.
+            needs = self.after.data_nodes
+        self.call("set", reason, call, needs)

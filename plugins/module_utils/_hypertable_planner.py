@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,7 +121,7 @@ class HypertablePlanner:
         schema, lacking = self.wanted.schema, sorted(set(nodes) - set(self.found.nodes_with_schema))
         if schema != "public" and lacking:
             statement = Statement(_SCHEMA_ON_NODES, {"schema": self.access_node.extension_schema}, (schema, schema, lacking))
-            self.steps.append(Step(f'schema "{schema}"', "create schema", "data nodes need it as well", statement))
+            self.steps.append(Step(f'schema "{schema}"', "create schema", "data nodes need it as well", statement, needs=tuple(lacking)))
 
     def interval_argument(self) -> tuple[Any, str]:
         """The wanted chunk interval as SQL takes it, with its placeholder."""
@@ -131,12 +132,12 @@ class HypertablePlanner:
         """Add a reason not to start."""
         self.errors.append(ClusterError(self.wanted.subject, cause, remedy))
 
-    def call(self, action: str, reason: str, call: Call, danger: str = "") -> None:
-        """Add a step that calls one of TimescaleDB's functions."""
+    def call(self, action: str, reason: str, call: Call, needs: Iterable[str] = (), danger: str = "") -> None:
+        """Add a step that calls one of TimescaleDB's functions; needs: the data nodes it is sent to."""
         statement = Statement(f"{call.text})", {"schema": self.access_node.extension_schema}, tuple(call.values))
-        self.steps.append(Step(self.wanted.subject, action, reason, statement, danger=danger))
+        self.steps.append(Step(self.wanted.subject, action, reason, statement, needs=tuple(needs), danger=danger))
 
-    def ddl(self, action: str, reason: str, template: str, danger: str = "", **identifiers: str) -> None:
-        """Add a step with a statement about the table."""
+    def ddl(self, action: str, reason: str, template: str, needs: Iterable[str] = (), danger: str = "", **identifiers: str) -> None:
+        """Add a step with a statement about the table; needs: the data nodes it is sent to."""
         names = {"relation_schema": self.wanted.schema, "relation": self.wanted.relation, **identifiers}
-        self.steps.append(Step(self.wanted.subject, action, reason, Statement(template, names), danger=danger))
+        self.steps.append(Step(self.wanted.subject, action, reason, Statement(template, names), needs=tuple(needs), danger=danger))

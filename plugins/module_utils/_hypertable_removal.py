@@ -31,4 +31,4 @@ class Removal(HypertablePlanner):
             self.refuse(f"it is to be dropped, and {', '.join(found.dependents)} depend on it", "drop what depends on it first")
         reason = "it is not wanted and has chunks" if found.has_chunks else "it is not wanted and has no chunks"
         danger = "all its rows go, on all data nodes" if found.has_chunks else ""
-        self.ddl("drop", reason, "DROP TABLE {relation_schema}.{relation}", danger)
+        self.ddl("drop", reason, "DROP TABLE {relation_schema}.{relation}", needs=found.data_nodes, danger=danger)

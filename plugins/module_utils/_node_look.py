@@ -11,13 +11,14 @@ add_data_node() bootstraps: the first distributed write then fails).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
+from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, connect_with
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Secret, Statement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import FIRST_WITH_MULTINODE, FIRST_WITHOUT_MULTINODE, Release
@@ -120,6 +121,23 @@ def look_at_nodes(module: AnsibleModule, access_node: AccessNode, requests: list
     with ThreadPoolExecutor(max_workers=min(_PARALLEL, len(requests))) as pool:
         looks = pool.map(lambda request: _look(module, access_node, request), requests)
         return {request.endpoint: look for request, look in zip(requests, looks)}
+
+
+def silent_nodes(module: AnsibleModule, access_node: AccessNode, names: Iterable[str], connect_timeout: int = 10) -> dict[str, str]:
+    """Those of the registered, available data nodes that do not let the access node in, with the reason. All are asked side by side."""
+    nodes = [access_node.data_nodes[name] for name in sorted(set(names) & set(access_node.data_nodes)) if access_node.data_nodes[name].available]
+    if not nodes:
+        return {}
+
+    def reason(node: DataNode) -> str:
+        parameters = access_node.connection_parameters(node.endpoint, None, connect_timeout)
+        connection, reason = connect_with(module, dict(parameters, options=_WITHOUT_LIBRARIES))
+        if connection is not None:
+            connection.close()
+        return reason
+
+    with ThreadPoolExecutor(max_workers=min(_PARALLEL, len(nodes))) as pool:
+        return {node.node_name: why for node, why in zip(nodes, pool.map(reason, nodes)) if why}
 
 
 def _look(module: AnsibleModule, access_node: AccessNode, request: LookRequest) -> NodeLook:

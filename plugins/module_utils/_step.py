@@ -82,6 +82,7 @@ class Step:
         endpoint: the database it runs in where that is not the access node's.
         password: the password for the endpoint, where one was given.
         beside_others: it may run at the same time as its neighbours that may as well.
+        needs: the data nodes that the server sends it to, as far as they are registered already.
         danger: what cannot be had back after it, in one sentence; empty where there is no such thing.
     """
 
@@ -92,6 +93,7 @@ class Step:
     endpoint: Endpoint | None = None
     password: Secret | None = None
     beside_others: bool = False
+    needs: tuple[str, ...] = ()
     danger: str = ""
 
     @property

@@ -129,6 +129,34 @@ def test_availability_counts_for_what_follows(nodes):
     nodes.converge(CLUSTER, data_nodes=back, hypertables=[table("b", data_nodes=["dn1", "dn3"])])
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        dict(chunk_time_interval="1 day"),
+        dict(number_partitions=8),
+        dict(data_nodes=["dn1"], drop_remote_data=True),
+        dict(create_default_indexes=True),
+        dict(relation="new"),
+    ],
+)
+def test_dead_node_is_found_before_the_first_change(cluster, mortal, change):
+    cluster.register("dn1")
+    cluster.distribute("a", options=", 'device', create_default_indexes => false")
+    mortal.stop()
+    wanted = dict(table("a", create_default_indexes=False), **change)
+    message = cluster.refuse(CLUSTER, 'data node "mortal" at 127.0.0.1:', data_nodes=[cluster.place("dn2")], hypertables=[wanted])
+    assert "needed by: " in message and '"dn1"' not in message
+
+
+def test_dead_node_does_not_matter_where_it_is_not_needed(cluster, mortal):
+    cluster.register("dn1", "dn2")
+    cluster.distribute("a", options=", 'device', replication_factor => 2")
+    mortal.stop()
+    wanted = [table("a", data_nodes=["dn1", "dn2"], replication_factor=1), table("b", data_nodes=["dn1", "dn2"])]
+    cluster.converge(CLUSTER, data_nodes=[dict(node_name="mortal", state="absent")], hypertables=wanted)
+    assert set(cluster.nodes()) == {"dn1", "dn2"}
+
+
 def test_sessions(cluster):
     declared = [cluster.place(name) for name in ("dn1", "dn2", "dn3", "dn4")]
     cluster.converge(CLUSTER, data_nodes=declared, hypertables=[table("a")], sessions=3)

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: timescale_cluster
 short_description: Converge a whole multi-node TimescaleDB, data nodes and distributed hypertables, in one task
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Runs against the access node. Takes the declaration of a cluster, that is its data nodes, its distributed hypertables and what must not be
     there, compares it with what is there, and makes the difference up over one connection.

@@ -34,7 +34,7 @@ _CLUSTER = """
 SELECT (SELECT jsonb_object_agg(key, value) FROM _timescaledb_catalog.metadata
          WHERE key IN ('uuid', 'dist_uuid')) AS metadata,
        (SELECT jsonb_strip_nulls(jsonb_object_agg(name, current_setting(name, true)))
-          FROM unnest(ARRAY['port', 'data_directory', 'ssl', 'ssl_ca_file', 'timescaledb.passfile', 'timescaledb.ssl_dir',
+          FROM unnest(ARRAY['server_version', 'port', 'data_directory', 'ssl', 'ssl_ca_file', 'timescaledb.passfile', 'timescaledb.ssl_dir',
                             'timescaledb.license', 'timescaledb.hypertable_replication_factor_default']) AS name
          WHERE name <> 'data_directory' OR pg_has_role('pg_read_all_settings', 'USAGE')) AS settings,
        (SELECT has_foreign_data_wrapper_privilege(oid, 'USAGE') FROM pg_foreign_data_wrapper

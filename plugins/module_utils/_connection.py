@@ -34,6 +34,10 @@ except ImportError:
     class DriverError(Exception):
         """Stands in where no driver is installed; ensure_required_libs() then fails before it matters."""
 
+# For the option "options" of a connection: the loader then leaves out the extension's libraries (src/loader/loader.c), which take longer to load
+# than a catalogue to read.
+WITHOUT_LIBRARIES = "-c timescaledb.disable_load=on"
+
 
 def login_argument_spec() -> dict[str, Any]:
     """Connection options of every module: community.postgresql's, the database and the role to switch to.

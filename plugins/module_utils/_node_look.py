@@ -19,16 +19,13 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode
-from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, connect_with
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection, connect_with
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Secret, Statement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import FIRST_WITH_MULTINODE, FIRST_WITHOUT_MULTINODE, Release
 
 # add_data_node() tries these two in turn (bootstrap_databases in tsl/src/data_node.c).
 _BOOTSTRAP_DATABASES = ("postgres", "template1")
 _PARALLEL = 16
-
-# The loader then leaves out the extension's libraries (src/loader/loader.c), which take longer to load than all of this to ask.
-_WITHOUT_LIBRARIES = "-c timescaledb.disable_load=on"
 
 _SERVER = """
 SELECT current_setting('server_version_num')::int / 10000 AS postgresql_major,
@@ -131,7 +128,7 @@ def silent_nodes(module: AnsibleModule, access_node: AccessNode, names: Iterable
 
     def reason(node: DataNode) -> str:
         parameters = access_node.connection_parameters(node.endpoint, None, connect_timeout)
-        connection, reason = connect_with(module, dict(parameters, options=_WITHOUT_LIBRARIES))
+        connection, reason = connect_with(module, dict(parameters, options=WITHOUT_LIBRARIES))
         if connection is not None:
             connection.close()
         return reason
@@ -142,7 +139,7 @@ def silent_nodes(module: AnsibleModule, access_node: AccessNode, names: Iterable
 
 def _look(module: AnsibleModule, access_node: AccessNode, request: LookRequest) -> NodeLook:
     parameters = access_node.connection_parameters(request.endpoint, request.password, request.connect_timeout)
-    parameters["options"] = _WITHOUT_LIBRARIES
+    parameters["options"] = WITHOUT_LIBRARIES
     # libpq waits for at least two seconds, and counts whole ones: up to one less than asked for.
     silence = max(request.connect_timeout, 2) - 1
     started = monotonic()

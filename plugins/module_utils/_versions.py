@@ -34,6 +34,8 @@ FIRST_WITH_MULTINODE = Release(2, 0, 0)
 FIRST_WITHOUT_MULTINODE = Release(2, 14, 0)
 FIRST_POSTGRESQL_WITHOUT_MULTINODE = 16
 
+# The catalogue of copied and moved chunks (CHANGELOG 2.4.0).
+CHUNK_COPY_OPERATIONS = Release(2, 4, 0)
 # alter_data_node() and the server option "available" (CHANGELOG 2.9.0).
 ALTER_DATA_NODE = Release(2, 9, 0)
 # delete_data_node(drop_database) exists from 2.6.0, but until 2.9.2 it dropped the database even where the command failed

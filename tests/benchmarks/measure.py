@@ -53,6 +53,26 @@ class Figure:
         return f"{measured}  {limit:<8} {'reached' if self.reached else 'MISSED'}"
 
 
+@dataclass
+class Amount:
+    """What something costs by itself, with the most it may cost."""
+
+    name: str
+    unit: str
+    amount: float
+    at_most: float
+
+    @property
+    def reached(self) -> bool:
+        return self.amount <= self.at_most
+
+    def as_json(self) -> dict[str, object]:
+        return {"name": self.name, "unit": self.unit, "amount": round(self.amount, 3), "at_most": self.at_most, "reached": self.reached}
+
+    def as_line(self) -> str:
+        return f"{self.name:<44} {self.amount:8.2f} {self.unit:<20} <= {self.at_most:<5} {'reached' if self.reached else 'MISSED'}"
+
+
 def seconds(act: Callable[[], object]) -> float:
     """Wall-clock time of one act."""
     started = time.monotonic()

@@ -28,7 +28,8 @@ def converge(module: AnsibleModule, make_plan: MakePlan, read_state: ReadState, 
     Args:
         make_plan: reads what it needs and returns the plan; raises ClusterError with every reason not to start.
         read_state: reads the state again after steps were taken, in the form of Plan.after.
-        only: the one kind of objects that the module is about; its result has them as a list.
+        only: the one kind of objects that the module is about; its result has them as a list. A module about a whole cluster shows the
+            objects that change, for the others may be many.
     """
     try:
         connection = connect_as_login(module)
@@ -39,11 +40,15 @@ def converge(module: AnsibleModule, make_plan: MakePlan, read_state: ReadState, 
         access_node = observe_access_node(connection)
         plan = make_plan(module, connection, access_node)
         _check_reach(module, access_node, plan)
-        text, after = plan_text(plan), plan.after
-        result = dict(changed=bool(plan.steps), before=plan.before[only] if only else plan.before, steps=_shown(connection, plan.steps))
+        text, before, after = plan_text(plan), plan.before, plan.after
+        if not only:
+            before, after = _without_equal(before, after)
+        result = dict(changed=bool(plan.steps), before=before[only] if only else before, steps=_shown(connection, plan.steps))
         if plan.steps and not module.check_mode:
             plan.warnings += apply_steps(module, connection, access_node, plan.steps, module.params.get("sessions") or 1)
             after = read_state(module, connection)
+            if not only:
+                after = _without_equal(plan.before, after)[1]
         result["after"] = after[only] if only else after
         for warning in dict.fromkeys(plan.warnings + connection.take_warnings()):
             module.warn(warning)
@@ -57,8 +62,24 @@ def converge(module: AnsibleModule, make_plan: MakePlan, read_state: ReadState, 
         connection.close()
     if module._diff:
         # What is prepared is shown as it is, below the two states.
-        result["diff"] = dict(before=plan.before, after=after, prepared=text)
+        result["diff"] = dict(before=before, after=after, prepared=text)
     module.exit_json(**result)
+
+
+def _without_equal(before: State, after: State) -> tuple[State, State]:
+    """Both states without the objects that are the same in both."""
+    there = {(kind, _name(entry)): entry for kind, entries in before.items() for entry in entries}
+    equal = {(kind, _name(entry)) for kind, entries in after.items() for entry in entries if there.get((kind, _name(entry))) == entry}
+
+    def without(state: State) -> State:
+        return {kind: [entry for entry in entries if (kind, _name(entry)) not in equal] for kind, entries in state.items()}
+
+    return without(before), without(after)
+
+
+def _name(entry: dict[str, Any]) -> tuple[str, ...]:
+    """What an object is known by among those of its kind."""
+    return (entry["node_name"],) if "node_name" in entry else (entry["schema"], entry["relation"])
 
 
 def _check_reach(module: AnsibleModule, access_node: AccessNode, plan: Plan) -> None:

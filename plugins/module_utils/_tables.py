@@ -15,18 +15,22 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._step import
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import WantedHypertable
 
 _TABLES = """
+WITH schema_on AS (
+  SELECT o.schema_name, jsonb_agg(DISTINCT d.node_name) AS nodes
+    FROM _timescaledb_catalog.hypertable o JOIN _timescaledb_catalog.hypertable_data_node d ON d.hypertable_id = o.id
+   GROUP BY 1)
 SELECT w.schema_name, w.table_name, n.oid IS NOT NULL AS schema_exists, has_schema_privilege(n.oid, 'CREATE') AS may_create,
        has_database_privilege(current_database(), 'CREATE') AS may_create_schema,
-       (SELECT jsonb_agg(DISTINCT d.node_name) FROM _timescaledb_catalog.hypertable o JOIN _timescaledb_catalog.hypertable_data_node d ON d.hypertable_id = o.id
-         WHERE o.schema_name = w.schema_name) AS nodes_with_schema,
+       s.nodes AS nodes_with_schema,
        c.relkind::text AS kind, c.relpersistence::text AS persistence, pg_has_role(c.relowner, 'USAGE') AS may_change,
-       (SELECT jsonb_object_agg(attname, format_type(atttypid, NULL)) FROM pg_attribute a
-         WHERE a.attrelid = c.oid AND attnum > 0 AND NOT attisdropped) AS columns,
+       CASE WHEN h.id IS NULL THEN (SELECT jsonb_object_agg(attname, format_type(atttypid, NULL)) FROM pg_attribute a
+         WHERE a.attrelid = c.oid AND attnum > 0 AND NOT attisdropped) END AS columns,
        (SELECT jsonb_agg((SELECT jsonb_agg(attname ORDER BY attnum) FROM pg_attribute a WHERE a.attrelid = i.indexrelid))
           FROM pg_index i WHERE i.indrelid = c.oid) AS indexes,
-       (SELECT jsonb_agg((SELECT jsonb_agg(attname ORDER BY attnum) FROM pg_attribute a WHERE a.attrelid = i.indexrelid AND attnum <= i.indnkeyatts))
-          FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique) AS unique_indexes,
-       EXISTS (SELECT FROM pg_inherits WHERE c.oid IN (inhrelid, inhparent)) AS inherits,
+       CASE WHEN h.id IS NULL THEN
+         (SELECT jsonb_agg((SELECT jsonb_agg(attname ORDER BY attnum) FROM pg_attribute a WHERE a.attrelid = i.indexrelid AND attnum <= i.indnkeyatts))
+            FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique) END AS unique_indexes,
+       h.id IS NULL AND (EXISTS (SELECT FROM pg_inherits WHERE inhrelid = c.oid) OR EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid)) AS inherits,
        h.id AS hypertable_id, h.replication_factor,
        (SELECT jsonb_agg(jsonb_build_object('column', column_name, 'type', column_type::text, 'interval', interval_length,
                                             'partitions', num_slices) ORDER BY id)
@@ -34,12 +38,15 @@ SELECT w.schema_name, w.table_name, n.oid IS NOT NULL AS schema_exists, has_sche
        (SELECT jsonb_agg(node_name ORDER BY node_name) FROM _timescaledb_catalog.hypertable_data_node d
          WHERE d.hypertable_id = h.id) AS data_nodes,
        EXISTS (SELECT FROM _timescaledb_catalog.chunk k WHERE k.hypertable_id = h.id) AS has_chunks,
-       (SELECT jsonb_agg(DISTINCT v.oid::regclass::text) FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class v ON v.oid = r.ev_class
-         WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND v.oid <> c.oid) AS dependents
-  FROM unnest(%s::text[], %s::text[]) AS w (schema_name, table_name)
+       CASE WHEN w.absent THEN
+         (SELECT jsonb_agg(DISTINCT v.oid::regclass::text)
+            FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class v ON v.oid = r.ev_class
+           WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND v.oid <> c.oid) END AS dependents
+  FROM unnest(%s::text[], %s::text[], %s::bool[]) AS w (schema_name, table_name, absent)
   LEFT JOIN pg_namespace n ON n.nspname = w.schema_name
   LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.table_name
   LEFT JOIN _timescaledb_catalog.hypertable h ON h.schema_name = w.schema_name AND h.table_name = w.table_name
+  LEFT JOIN schema_on s ON s.schema_name = w.schema_name
 """
 
 # As interval_to_usec() in src/dimension.c reckons it: a month is 30 days. A plain number is taken as it is.
@@ -76,6 +83,7 @@ class Table:
     kind: str | None
     persistence: str | None
     may_change: bool
+    # Only of a table that is not a hypertable yet, as are unique_indexes.
     columns: dict[str, str]
     indexes: tuple[tuple[str, ...], ...]
     hypertable_id: int | None
@@ -86,7 +94,7 @@ class Table:
     unique_indexes: tuple[tuple[str, ...], ...] = ()
     inherits: bool = False
     has_rows: bool = False
-    # Views and whatever else would keep it from being dropped.
+    # Views that would keep it from being dropped; only where it is to be.
     dependents: tuple[str, ...] = ()
 
     @property
@@ -106,9 +114,9 @@ class Table:
 
 
 def observe_tables(connection: Connection, wanted: list[WantedHypertable]) -> dict[tuple[str, str], Table]:
-    """Read the wanted tables by (schema, relation)."""
-    names = ([table.schema for table in wanted], [table.relation for table in wanted])
-    rows = connection.run(Statement(_TABLES, values=names), "distributed hypertables")
+    """Read the wanted tables by (schema, relation); of each only what its wish depends on."""
+    wishes = ([table.schema for table in wanted], [table.relation for table in wanted], [not table.present for table in wanted])
+    rows = connection.run(Statement(_TABLES, values=wishes), "distributed hypertables")
     filled = _filled(connection, [row for row in rows if row["kind"] == "r" and row["hypertable_id"] is None])
     return {key: _table(row, key in filled) for row in rows for key in [(row["schema_name"], row["table_name"])]}
 

@@ -86,7 +86,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 before:
-  description: The declared objects as they were found, and those that are pruned. What did not exist is missing.
+  description:
+    - The objects that change, as they were found; what did not exist is missing. Of objects that are as declared nothing is said, see
+      M(timescaledb.multinode.timescale_cluster_info).
   returned: success, and when a step failed
   type: dict
   contains: &state

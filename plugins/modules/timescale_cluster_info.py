@@ -199,7 +199,7 @@ data_nodes:
       type: bool
       sample: true
     stale_chunks:
-      description: Chunks there that the access node does not know of there. RV(data_nodes[].available=false) and back leaves such chunks.
+      description: Chunks there that the access node does not know of there. Marking it unavailable and back leaves such chunks.
       returned: subset V(stale_chunks)
       type: dict
       contains:
@@ -297,7 +297,7 @@ hypertables:
       sample: {"dn1": {"oldest_analyze": "2026-01-01T00:00:00+00:00", "never_analyzed": 0}}
 copy_operations:
   description:
-    - Chunks that are being copied or moved, and what is left in the catalogue of those that were. RV(copy_operations[].status) is C(running),
+    - Chunks that are being copied or moved, and what is left in the catalogue of those that were. C(status) is C(running),
       C(failed) or C(complete).
   returned: subset V(copy_operations)
   type: list

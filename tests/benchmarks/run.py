@@ -1,7 +1,7 @@
 # GPL-3.0-or-later (see LICENSE)
 """make bench: ratios measured side by side in one run, into build/bench.json and a table.
 
-    run.py [register] [observe] [deploy]      all of them where none is named
+    run.py [register] [observe] [declare] [deploy]      all of them where none is named
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 sys.path.extend(str(Path(__file__).resolve().parents[1] / folder) for folder in ("stages", "engine", "containers", "integration"))
 
 import daemon
+import declare
 import deploy
 import engine as engines
 import observe
@@ -20,7 +21,7 @@ import register_nodes
 import toolbox
 
 RESULT = toolbox.BUILD / "bench.json"
-PARTS = {"register": register_nodes.measure, "observe": observe.measure, "deploy": deploy.measure}
+PARTS = {"register": register_nodes.measure, "observe": observe.measure, "declare": declare.measure, "deploy": deploy.measure}
 
 
 def main(wanted: list[str]) -> int:

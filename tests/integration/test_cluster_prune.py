@@ -13,7 +13,7 @@ def keep(*names: str) -> list[dict]:
 def test_nodes(nodes):
     result = nodes.converge(CLUSTER, data_nodes=keep("dn1", "dn2"), prune=True)
     assert set(nodes.nodes()) == {"dn1", "dn2"}
-    assert [node["node_name"] for node in result["before"]["data_nodes"]] == ["dn1", "dn2", "dn3"]
+    assert [node["node_name"] for node in result["before"]["data_nodes"]] == ["dn3"]
     assert result["steps"][0]["effect"] == "removed"
 
 

@@ -1,0 +1,112 @@
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: only for this collection; may change in any release.
+
+"""A running cluster as the inventory from which deploy would build it. No I/O.
+
+What the roles compute alike is left out, so that an inventory shows what is particular about the cluster.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
+
+ACCESS_NODE, DATA_NODES = "timescale_access_node", "timescale_data_nodes"
+# Where Debian's packages put data; the roles' own default elsewhere is the same with another top.
+_DATA_DIRECTORY = re.compile(r"/var/lib/(?:postgresql|pgsql)/(\d+)/([^/]+)/?$")
+# As the role timescaledb_host writes them into its file.
+_SETTING = re.compile(r"^(?P<name>[\w.]+) = '(?P<value>(?:[^']|'')*)'  # set by the user$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What the inventory is made of.
+
+    Args:
+        hypertables: the distributed hypertables, as timescale_distributed_hypertable shows them.
+        settings: of the server, by name; without those that the role may not read.
+        settings_file: the role's file with settings; empty where there is none or it may not be read.
+    """
+
+    access_node: AccessNode
+    hypertables: list[dict[str, Any]]
+    settings: dict[str, str]
+    settings_file: str = ""
+
+
+@dataclass
+class Adopted:
+    """hosts: by group the variables of each host; variables: those of all hosts of both groups."""
+
+    hosts: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    variables: dict[str, Any] = field(default_factory=dict)
+
+
+def adopted(observed: Observed, access_node_name: str, access_node_address: str | None, host_names: dict[str, str]) -> Adopted:
+    """The inventory.
+
+    Args:
+        access_node_name: the host's name in the inventory.
+        access_node_address: how data nodes and the controller reach it; None: by its name.
+        host_names: names in the inventory by data node; those that are left out have the data node's.
+    """
+    here = observed.access_node
+    of_access_node: dict[str, Any] = {"ansible_host": access_node_address} if access_node_address else {}
+    of_access_node["timescaledb_host_port"] = here.port
+    of_data_nodes = {}
+    for name, node in sorted(here.data_nodes.items()):
+        host = host_names.get(name, name)
+        of_data_nodes[host] = {"ansible_host": node.endpoint.host, "timescaledb_host_port": node.endpoint.port}
+        if host != name:
+            of_data_nodes[host]["timescaledb_cluster_node_name"] = name
+        if node.endpoint.database != here.database:
+            of_data_nodes[host]["timescaledb_database_name"] = node.endpoint.database
+    return Adopted({ACCESS_NODE: {access_node_name: of_access_node}, DATA_NODES: of_data_nodes}, _variables(observed))
+
+
+def _variables(observed: Observed) -> dict[str, Any]:
+    here, settings = observed.access_node, observed.settings
+    owners = {node.owner for node in here.data_nodes.values()}
+    variables: dict[str, Any] = {
+        "timescaledb_host_postgresql_version": int(settings["server_version_num"]) // 10000,
+        "timescaledb_host_timescaledb_version": str(here.release),
+        "timescaledb_host_encoding": here.encoding,
+        "timescaledb_host_locale": here.collation,
+        "timescaledb_database_name": here.database,
+        # Whoever registered the data nodes is whom they let in.
+        "timescaledb_database_role": owners.pop() if len(owners) == 1 else here.role,
+        "timescaledb_cluster_hypertables": [_hypertable(table) for table in observed.hypertables],
+    }
+    if settings.get("listen_addresses"):
+        variables["timescaledb_host_listen_addresses"] = [address.strip() for address in settings["listen_addresses"].split(",")]
+    if settings.get("timescaledb.passfile"):
+        variables["timescaledb_host_passfile"] = settings["timescaledb.passfile"]
+    variables |= _places(settings)
+    overrides = {match["name"]: match["value"].replace("''", "'").replace("\\\\", "\\") for match in _SETTING.finditer(observed.settings_file)}
+    if overrides:
+        variables["timescaledb_host_settings"] = overrides
+    return variables
+
+
+def _places(settings: dict[str, str]) -> dict[str, str]:
+    """The PostgreSQL cluster's name, and its data directory where that is not the one of the name."""
+    directory = settings.get("data_directory", "")
+    usual = _DATA_DIRECTORY.match(directory)
+    # Debian's name of it is 15/main.
+    name = settings.get("cluster_name", "").rpartition("/")[2] or (usual[2] if usual else "")
+    places = {"timescaledb_host_cluster_name": name} if name else {}
+    if directory and not (usual and usual[2] == name):
+        places["timescaledb_host_data_directory"] = posixpath.normpath(directory)
+    return places
+
+
+def _hypertable(table: dict[str, Any]) -> dict[str, Any]:
+    """In the options of the role; what is not there, such as a partitioning column, is left out."""
+    options = {key: value for key, value in table.items() if key != "default_indexes" and value is not None}
+    return options | {"create_default_indexes": table["default_indexes"]}

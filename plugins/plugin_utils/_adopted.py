@@ -21,7 +21,7 @@ ACCESS_NODE, DATA_NODES = "timescale_access_node", "timescale_data_nodes"
 # Where Debian's packages put data; the roles' own default elsewhere is the same with another top.
 _DATA_DIRECTORY = re.compile(r"/var/lib/(?:postgresql|pgsql)/(\d+)/([^/]+)/?$")
 # As the role timescaledb_host writes them into its file.
-_SETTING = re.compile(r"^(?P<name>[\w.]+) = '(?P<value>(?:[^']|'')*)'  # set by the user$", re.MULTILINE)
+_SETTING = re.compile(r"^(?P<name>[\w.]+) = '(?P<value>(?:[^']|'')*)'  # .*set by the user$", re.MULTILINE)
 
 
 @dataclass(frozen=True)

@@ -25,14 +25,16 @@ def inventory(cluster, tmp_path):
     names = ("timescaledb.multinode", "community.postgresql")
     collections = [Path(importlib.import_module(f"ansible_collections.{name}").__path__[0]).parents[2] for name in names]
 
-    def read(fails: bool = False, environment: dict[str, str] | None = None, export: bool = True, **options: object):
+    def read(fails: bool = False, environment: dict[str, str] | None = None, output: Path | None = None, **options: object):
         source = tmp_path / "metrics.timescale_cluster.yml"
         settings = dict(plugin="timescaledb.multinode.timescale_cluster", access_node="an1", **cluster.login())
         source.write_text(yaml.safe_dump({key: value for key, value in dict(settings, **options).items() if value is not None}))
         more = dict(ANSIBLE_COLLECTIONS_PATH=":".join(map(str, collections)), ANSIBLE_HOME=str(tmp_path), ANSIBLE_INVENTORY_UNPARSED_FAILED="true")
-        command = [COMMAND, "-i", source, "--list", *(["--export"] if export else [])]
+        command = [COMMAND, "-i", source, "--list", "--export", *(["--yaml", "--output", output] if output else [])]
         done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ, **more, **(environment or {})), check=False)
         assert (done.returncode != 0) is fails, done.stderr
+        if output:
+            return yaml.safe_load(output.read_text())
         return done.stderr if fails else json.loads(done.stdout, object_hook=plain)
 
     return read
@@ -90,6 +92,16 @@ def test_declaring_what_it_yields_changes_nothing(cluster, inventory):
     ]
     cluster.unchanged(CLUSTER, data_nodes=declared, hypertables=tables, prune=True)
     assert len(declared) == 3
+
+
+def test_export_is_an_inventory_of_its_own(nodes, inventory, tmp_path):
+    """As README shows it: without marks of Ansible's own, and with the same variables."""
+    nodes.distribute("plain")
+    exported = inventory(output=tmp_path / "inventory.yml")["all"]["children"]
+    found = inventory()
+    for group in GROUPS:
+        assert exported[group]["hosts"] == hosts(found, group)
+        assert exported[group]["vars"] == found[group]["vars"]
 
 
 def test_names_of_ones_own(nodes, inventory):

@@ -49,7 +49,7 @@ class Creation(HypertablePlanner):
             call.add("replication_factor", wanted.replication_factor)
         if wanted.data_nodes is not None:
             call.add("data_nodes", nodes, "%s::name[]")
-        self.call("create", "the table is not distributed", call, needs=nodes)
+        self.call("create", "the table is not distributed", call, needs=nodes, beside_others=True)
 
         time = Dimension(wanted.time_column_name, column_type or "", self.interval or _interval.DEFAULT_CHUNK_INTERVAL, None)
         if column_type is None and wanted.chunk_time_interval is not None and wanted.chunk_time_interval.strip().isdigit():

@@ -132,10 +132,10 @@ class HypertablePlanner:
         """Add a reason not to start."""
         self.errors.append(ClusterError(self.wanted.subject, cause, remedy))
 
-    def call(self, action: str, reason: str, call: Call, needs: Iterable[str] = (), danger: str = "") -> None:
+    def call(self, action: str, reason: str, call: Call, needs: Iterable[str] = (), danger: str = "", beside_others: bool = False) -> None:
         """Add a step that calls one of TimescaleDB's functions; needs: the data nodes it is sent to."""
         statement = Statement(f"{call.text})", {"schema": self.access_node.extension_schema}, tuple(call.values))
-        self.steps.append(Step(self.wanted.subject, action, reason, statement, needs=tuple(needs), danger=danger))
+        self.steps.append(Step(self.wanted.subject, action, reason, statement, needs=tuple(needs), danger=danger, beside_others=beside_others))
 
     def ddl(self, action: str, reason: str, template: str, needs: Iterable[str] = (), danger: str = "", **identifiers: str) -> None:
         """Add a step with a statement about the table; needs: the data nodes it is sent to."""

@@ -16,8 +16,10 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hype
 
 _TABLES = """
 WITH schema_on AS (
-  SELECT o.schema_name, jsonb_agg(DISTINCT d.node_name) AS nodes
-    FROM _timescaledb_catalog.hypertable o JOIN _timescaledb_catalog.hypertable_data_node d ON d.hypertable_id = o.id
+  SELECT schema_name, array_agg(node_name::text) AS nodes
+    FROM (SELECT DISTINCT o.schema_name, d.node_name
+            FROM _timescaledb_catalog.hypertable o JOIN _timescaledb_catalog.hypertable_data_node d ON d.hypertable_id = o.id
+           WHERE o.schema_name <> 'public') AS placed
    GROUP BY 1)
 SELECT w.schema_name, w.table_name, n.oid IS NOT NULL AS schema_exists, has_schema_privilege(n.oid, 'CREATE') AS may_create,
        has_database_privilege(current_database(), 'CREATE') AS may_create_schema,
@@ -35,8 +37,7 @@ SELECT w.schema_name, w.table_name, n.oid IS NOT NULL AS schema_exists, has_sche
        (SELECT jsonb_agg(jsonb_build_object('column', column_name, 'type', column_type::text, 'interval', interval_length,
                                             'partitions', num_slices) ORDER BY id)
           FROM _timescaledb_catalog.dimension d WHERE d.hypertable_id = h.id) AS dimensions,
-       (SELECT jsonb_agg(node_name ORDER BY node_name) FROM _timescaledb_catalog.hypertable_data_node d
-         WHERE d.hypertable_id = h.id) AS data_nodes,
+       ARRAY(SELECT node_name::text FROM _timescaledb_catalog.hypertable_data_node d WHERE d.hypertable_id = h.id ORDER BY node_name) AS data_nodes,
        EXISTS (SELECT FROM _timescaledb_catalog.chunk k WHERE k.hypertable_id = h.id) AS has_chunks,
        CASE WHEN w.absent THEN
          (SELECT jsonb_agg(DISTINCT v.oid::regclass::text)
@@ -78,7 +79,7 @@ class Table:
     schema_exists: bool
     may_create: bool
     may_create_schema: bool
-    # As far as the access node can tell: those with another distributed hypertable of that schema.
+    # As far as the access node can tell: those with another distributed hypertable of that schema. Every database has public.
     nodes_with_schema: tuple[str, ...]
     kind: str | None
     persistence: str | None

@@ -34,7 +34,7 @@ def measure(folder: Path) -> Iterator[Figure]:
     """folder: for the inventory and the files that are handed to the script. Each figure comes as soon as it is known."""
     bench = _Bench(folder)
     first = Figure("first deploy, 1 + 4 hosts", "deploy.yml", "shell script, hosts side by side", at_most=1.3)
-    idle = Figure("deploy with nothing to do, 1 + 4 hosts", "deploy.yml", "ansible -m ping", at_most=7)
+    idle = Figure("deploy with nothing to do, 1 + 4 hosts", "deploy.yml", "ansible -m ping", at_most=5)
     try:
         bench.fresh_hosts()
         first.ours_seconds.append(bench.deploy())

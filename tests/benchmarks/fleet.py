@@ -1,0 +1,99 @@
+# GPL-3.0-or-later (see LICENSE)
+"""What 60 more data nodes cost a deployment that has nothing to do: hosts that are PostgreSQL clusters on this machine, without containers.
+
+The same machine plays every host, so that only ratios tell: of what is added to deploy.yml by 60 hosts to what is added to a ping by them.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import machine
+import prepare
+import toolbox
+from measure import Figure, run, seconds
+
+FEW, MANY = 4, 64
+ROUNDS = 3
+FIRST_PORT = 56000
+# Of the PostgreSQL clusters, so that none of anybody else is touched.
+PREFIX = "tsfleet_"
+FORKS = "10"
+
+
+def measure(folder: Path) -> Iterator[Figure]:
+    """folder: for the inventories."""
+    if not (machine.install("postgresql-15", "python3-psycopg2") and prepare.install_on_this_host()):
+        print("fleet: skipped, the engine cannot be installed on this machine", flush=True)
+        return
+    fleet = _Fleet(folder)
+    added = Figure(f"{MANY - FEW} more data nodes, deploy with nothing to do", "added to deploy.yml", "added to ansible -m ping", at_most=5)
+    try:
+        few = fleet.measure(FEW)
+        many = fleet.measure(MANY)
+    finally:
+        fleet.remove()
+    for (ping_few, deploy_few), (ping_many, deploy_many) in zip(few, many):
+        added.theirs_seconds.append(ping_many - ping_few)
+        added.ours_seconds.append(deploy_many - deploy_few)
+    yield added
+
+
+class _Fleet:
+    def __init__(self, folder: Path) -> None:
+        self._inventory = folder / "fleet.json"
+        self._password = folder / "fleet.password"
+
+    def measure(self, nodes: int) -> list[tuple[float, float]]:
+        """Seconds of a ping and of deploy.yml with nothing to do, in each round, on so many data nodes and their access node."""
+        self._inventory.write_text(json.dumps(_inventory(nodes, self._password)))
+        self._ansible("ansible-playbook", "timescaledb.multinode.deploy")
+        return [(self._ping(), self._deploy(nodes)) for _round in range(ROUNDS)]
+
+    def remove(self) -> None:
+        known = run(["pg_lsclusters", "--no-header"])
+        for line in known.splitlines():
+            version, name = line.split()[:2]
+            if name.startswith(PREFIX):
+                run([*machine.ROOT, "pg_dropcluster", "--stop", version, name])
+                shutil.rmtree(f"/etc/timescaledb-multinode/{name}", ignore_errors=True)
+
+    def _ping(self) -> float:
+        return seconds(lambda: self._ansible("ansible", "all", "-m", "ansible.builtin.ping"))
+
+    def _deploy(self, nodes: int) -> float:
+        output: list[str] = []
+        taken = seconds(lambda: output.append(self._ansible("ansible-playbook", "timescaledb.multinode.deploy")))
+        if output[0].count("changed=0 ") != nodes + 1:
+            raise RuntimeError(f"expected changed=0 everywhere:\n{output[0][-3000:]}")
+        return taken
+
+    def _ansible(self, program: str, argument: str, *more: str) -> str:
+        inventories = ["-i", str(prepare.INVENTORY), "-i", str(self._inventory)]
+        return run([program, *inventories, "--forks", FORKS, argument, *more], cwd=toolbox.CHECKOUT, env=toolbox.environment())
+
+
+def _inventory(nodes: int, password: Path) -> dict[str, object]:
+    local = {
+        "ansible_connection": "local",
+        "ansible_become": True,
+        "ansible_become_method": "ansible.builtin.sudo" if machine.ROOT else "ansible.builtin.su",
+        "ansible_python_interpreter": "/usr/bin/python3",
+        "timescaledb_host_install_method": "preinstalled",
+        "timescaledb_host_cluster_name": PREFIX + "{{ inventory_hostname }}",
+        "timescaledb_host_address": "127.0.0.1",
+        "timescaledb_host_source_addresses": ["127.0.0.1"],
+        "timescaledb_host_listen_addresses": ["127.0.0.1"],
+        "timescaledb_host_passfile": "/etc/timescaledb-multinode/{{ timescaledb_host_cluster_name }}/passfile",
+        "timescaledb_host_settings": {"shared_buffers": "16MB", "max_connections": 60, "max_worker_processes": 30},
+        "timescaledb_database_password_file": str(password),
+    }
+    ports = {f"data{number}": {"timescaledb_host_port": FIRST_PORT + number} for number in range(1, nodes + 1)}
+    return {
+        "all": {"vars": local},
+        "timescale_access_node": {"hosts": {"access": {"timescaledb_host_port": FIRST_PORT}}},
+        "timescale_data_nodes": {"hosts": ports},
+    }

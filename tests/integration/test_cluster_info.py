@@ -279,7 +279,6 @@ def test_prepared_transactions_and_their_fate(nodes):
     assert result["remote_transactions"] == dict(entries=1, bytes=size)
 
 
-@pytest.mark.real_engine("add_job()")
 def test_jobs(nodes):
     nodes.query("CREATE PROCEDURE tidy(job_id int, config jsonb) LANGUAGE SQL AS 'SELECT 1'")
     job = nodes.query("SELECT add_job('tidy', '1 h', config => '{\"a\": 1}', scheduled => false)")[0][0]

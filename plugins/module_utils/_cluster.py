@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE: only for this collection; may change in any release.
 
-"""What a whole cluster's plan depends on: at most seven queries on the access node, whatever the number of its objects."""
+"""What a whole cluster's plan depends on: at most eight queries on the access node, whatever the number of its objects."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._connection 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import looks_needed
 from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import observe_holdings
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_plan import leaving_nodes
+from ansible_collections.timescaledb.multinode.plugins.module_utils._jobs import observe_jobs
 from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import look_at_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import observe_distributed, observe_intervals, observe_tables
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_cluster import WantedCluster, wanted_cluster
@@ -35,4 +36,4 @@ def observe_cluster(module: AnsibleModule, connection: Connection, access_node: 
     leaving = set(wanted.leaving) & set(access_node.data_nodes) | set(leaving_nodes(wanted.hypertables, tables))
     holdings = observe_holdings(connection, sorted(leaving), wanted.available_nodes(access_node))
     looks = look_at_nodes(module, access_node, looks_needed(wanted.nodes, access_node))
-    return ObservedCluster(access_node, looks, tables, intervals, holdings)
+    return ObservedCluster(access_node, looks, tables, intervals, holdings, observe_jobs(connection, access_node, wanted.jobs))

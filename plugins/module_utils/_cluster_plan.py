@@ -5,12 +5,12 @@
 
 """The plan for a whole cluster: the plans for its objects, in the order in which they need each other. No I/O.
 
-Data nodes are registered before hypertables are put on them, a hypertable is taken from a data node before the node is removed.
+Data nodes are registered before hypertables are put on them, a hypertable is taken from a data node before the node is removed. Jobs come last.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import DataNodePlanner
@@ -20,6 +20,8 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings im
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_change import Change
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_plan import Key, decided, joined
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_planner import HypertablePlanner
+from ansible_collections.timescaledb.multinode.plugins.module_utils._job_plan import JobPlanner, shown_jobs
+from ansible_collections.timescaledb.multinode.plugins.module_utils._jobs import Job
 from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import NodeLook
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Plan
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import Table
@@ -35,6 +37,7 @@ class ObservedCluster:
         tables: the wanted hypertables by schema and name.
         intervals: their wanted chunk intervals in the units of their dimensions.
         holdings: the hypertables on data nodes that leave the cluster or a hypertable.
+        jobs: the wanted jobs by name.
     """
 
     access_node: AccessNode
@@ -42,6 +45,7 @@ class ObservedCluster:
     tables: dict[Key, Table]
     intervals: dict[str, int]
     holdings: list[Holding]
+    jobs: dict[str, Job] = field(default_factory=dict)
 
 
 def plan_cluster(wanted: WantedCluster, observed: ObservedCluster) -> Plan:
@@ -53,13 +57,15 @@ def plan_cluster(wanted: WantedCluster, observed: ObservedCluster) -> Plan:
     hypertables = without_leaving_nodes(wanted, observed.tables, registered)
     planners = decided(hypertables, registered, observed.tables, observed.intervals, observed.holdings)
     nodes.remove(list(wanted.leaving.values()), _left(observed.holdings, planners))
-    raise_all(nodes.errors + [error for planner in planners for error in planner.errors])
+    jobs = JobPlanner(observed.access_node, observed.jobs)
+    jobs.decide(wanted.jobs)
+    raise_all(nodes.errors + [error for planner in planners for error in planner.errors] + jobs.errors)
     tables = joined(planners)
     names = {node.node_name for node in wanted.nodes}
     return Plan(
-        steps=[*nodes.steps[:first], *tables.steps, *nodes.steps[first:]],
-        before={"data_nodes": shown_nodes(observed.access_node.data_nodes, names), **tables.before},
-        after={"data_nodes": shown_nodes(nodes.nodes, names), **tables.after},
+        steps=[*nodes.steps[:first], *tables.steps, *nodes.steps[first:], *jobs.steps],
+        before={"data_nodes": shown_nodes(observed.access_node.data_nodes, names), **tables.before, "jobs": shown_jobs(wanted.jobs, observed.jobs)},
+        after={"data_nodes": shown_nodes(nodes.nodes, names), **tables.after, "jobs": shown_jobs(wanted.jobs, jobs.after)},
         warnings=nodes.warnings + tables.warnings,
     )
 

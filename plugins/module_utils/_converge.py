@@ -79,7 +79,10 @@ def _without_equal(before: State, after: State) -> tuple[State, State]:
 
 def _name(entry: dict[str, Any]) -> tuple[str, ...]:
     """What an object is known by among those of its kind."""
-    return (entry["node_name"],) if "node_name" in entry else (entry["schema"], entry["relation"])
+    for key in ("node_name", "job"):
+        if key in entry:
+            return (entry[key],)
+    return (entry["schema"], entry["relation"])
 
 
 def _check_reach(module: AnsibleModule, access_node: AccessNode, plan: Plan) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-# The objects of a cluster, by kind: C(data_nodes), C(hypertables).
+# The objects of a cluster, by kind: C(data_nodes), C(hypertables), C(jobs).
 State = dict[str, list[dict[str, Any]]]
 
 
@@ -59,14 +59,18 @@ _EFFECTS = {
     "create schema": "added",
     "create table": "added",
     "create index": "added",
+    "create procedure": "added",
     "alter": "changed",
     "set": "changed",
+    "replace procedure": "changed",
     "attach": "moved",
     "detach": "moved",
     "clear membership": "removed",
     "delete": "removed",
     "drop": "removed",
     "drop database": "removed",
+    "drop procedure": "removed",
+    "drop schema": "removed",
 }
 
 

@@ -44,9 +44,16 @@ DROP_DATABASE = Release(2, 6, 0)
 SAFE_DROP_DATABASE = Release(2, 9, 2)
 # detach_data_node(drop_remote_data).
 DROP_REMOTE_DATA = Release(2, 8, 0)
+# Helpers move from _timescaledb_internal to a schema of their own (sql/updates/2.11.2--2.12.0.sql).
+FUNCTIONS_SCHEMA = Release(2, 12, 0)
 # Up to 2.7.0 a data node must not be newer than the access node; from 2.7.1 on it must not be older
 # (timescaledb#4494; dist_util_is_compatible_version).
 DATA_NODE_NOT_OLDER = Release(2, 7, 1)
+
+
+def functions_schema(release: Release) -> str:
+    """The schema of the extension's helpers."""
+    return "_timescaledb_functions" if release >= FUNCTIONS_SCHEMA else "_timescaledb_internal"
 
 
 def multinode_refusal(release: Release, postgresql_major: int) -> str | None:

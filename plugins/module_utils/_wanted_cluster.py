@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE: only for this collection; may change in any release.
 
-"""Which cluster the user wants: its data nodes and distributed hypertables, and what must not be there. No I/O."""
+"""Which cluster the user wants: its data nodes, distributed hypertables and jobs, and what must not be there. No I/O."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import Table
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import WantedHypertable, unwanted_hypertable, wanted_hypertables
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_jobs import WantedJob, wanted_jobs
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import WantedNode, unwanted_node, wanted_nodes
 
 Key = tuple[str, str]
@@ -25,6 +26,7 @@ class WantedCluster:
 
     nodes: list[WantedNode]
     hypertables: list[WantedHypertable]
+    jobs: list[WantedJob]
 
     @property
     def leaving(self) -> dict[str, WantedNode]:
@@ -50,7 +52,7 @@ def wanted_cluster(parameters: dict[str, Any], access_node: AccessNode, distribu
     if parameters["prune"] and parameters["hypertables"] is not None:
         declared = {(table.schema, table.relation) for table in hypertables}
         hypertables += [unwanted_hypertable(*key, parameters["drop_data"]) for key in distributed if key not in declared]
-    cluster = WantedCluster(nodes, hypertables)
+    cluster = WantedCluster(nodes, hypertables, wanted_jobs(parameters))
     raise_all(_contradictions(cluster))
     return cluster
 

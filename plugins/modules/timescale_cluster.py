@@ -7,17 +7,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: timescale_cluster
-short_description: Converge a whole multi-node TimescaleDB, data nodes and distributed hypertables, in one task
+short_description: Converge a whole multi-node TimescaleDB, data nodes, distributed hypertables and jobs, in one task
 version_added: 0.1.0
 description:
-  - Runs against the access node. Takes the declaration of a cluster, that is its data nodes, its distributed hypertables and what must not be
-    there, compares it with what is there, and makes the difference up over one connection.
+  - Runs against the access node. Takes the declaration of a cluster, that is its data nodes, its distributed hypertables, the jobs that look
+    after them and what must not be there, compares it with what is there, and makes the difference up over one connection.
   - What is there is read in the same few queries, however many data nodes, hypertables and chunks there are.
   - One plan over all objects, in the order in which they need each other. Data nodes are registered and altered, then hypertables are
     created, attached, changed, detached and dropped, then data nodes are removed. A data node that leaves is taken from the declared
     hypertables first.
   - All reasons not to begin are found before the first change and reported in one message. A run that was interrupted is finished by
     running the task again.
+  - The jobs of O(analyze_job) and O(heal_job) leave out data nodes that are marked unavailable. One that does not answer is a warning in the
+    server's log, and the others go on. Such a run fails at its end with the names of these nodes, see
+    RV(timescaledb.multinode.timescale_cluster_info#module:jobs). It is tried again after a twentieth of the interval, and then less and less
+    often, down to once in an interval.
   - In check mode with C(--diff) the plan is shown to be read. It says what will be added, changed, moved to other data nodes and removed,
     why, in which order, and what of it is dangerous.
   - A running task logs each step when it begins, and shows it as the C(application_name) of its session in C(pg_stat_activity).
@@ -35,6 +39,37 @@ options:
       - With O(prune=true), also drop distributed hypertables that are not declared and have chunks, with all their rows.
     type: bool
     default: false
+  analyze_job:
+    description:
+      - The job that keeps the planner's statistics of distributed hypertables, which autovacuum does not collect on the access node.
+      - It sends C(ANALYZE) for each distributed hypertable to each of its data nodes alone, so that a dead node does not keep the others from it,
+        and then has the access node fetch the statistics. That asks all data nodes of a hypertable at once, and is left to the next run while
+        one of them is dead or unavailable.
+      - Only hypertables that belong to the role of the task, or to a role it is a member of. A superuser's job does all of them.
+      - Left alone where not given, by O(prune) as well.
+    type: dict
+    suboptions: &job
+      state:
+        description:
+          - V(present) makes the job run and its procedure what this release of the collection has for it, V(absent) removes both.
+          - The procedures are kept in the schema C(timescaledb_multinode), which is made with the first and dropped with the last of them. It is
+            refused where a role other than the task's and superusers could put something else there.
+        type: str
+        choices: [absent, present]
+        default: present
+      schedule_interval:
+        description:
+          - Time between two runs, as an interval such as V(12 hours). Required with V(present).
+        type: str
+  heal_job:
+    description:
+      - The job that ends prepared transactions which a crash left on data nodes, by commit or rollback as the access node recorded it, and
+        clears that record. TimescaleDB installs none.
+      - It asks each data node for an answer and heals those that give one, so that a dead node does not keep the others from it.
+      - A prepared transaction can be ended by the role that began it and by superusers.
+      - Left alone where not given, by O(prune) as well.
+    type: dict
+    suboptions: *job
   sessions:
     description:
       - Sessions of the access node that add new nodes, and distribute new hypertables, side by side. With one, this is done one after the
@@ -76,6 +111,10 @@ EXAMPLES = r"""
         replication_factor: 2
       - relation: conditions_old
         state: absent
+    analyze_job:
+      schedule_interval: 12 hours
+    heal_job:
+      schedule_interval: 5 minutes
 
 - name: Remove data nodes that are not declared, and leave hypertables alone
   timescaledb.multinode.timescale_cluster:
@@ -111,6 +150,11 @@ before:
           replication_factor: 1
           data_nodes: [dn1, dn2]
           default_indexes: true
+    jobs:
+      description: The jobs of O(analyze_job) and O(heal_job), with the procedure's state and the number of jobs that run it.
+      type: list
+      elements: dict
+      sample: [{"job": "heal", "schedule_interval": "00:05:00", "scheduled": true, "procedure_is_ours": true, "jobs": 1}]
 steps:
   description: What was done in its order; in check mode, what would be done.
   returned: success, and when a step failed
@@ -161,9 +205,12 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._connection 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._converge import converge
 from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import shown
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_plan import shown_tables
+from ansible_collections.timescaledb.multinode.plugins.module_utils._job_plan import shown_jobs
+from ansible_collections.timescaledb.multinode.plugins.module_utils._jobs import observe_jobs
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan, State
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import observe_tables
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import hypertable_list, wanted_hypertables
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_jobs import job_option, wanted_jobs
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import node_list, wanted_nodes
 
 
@@ -178,9 +225,12 @@ def read_state(module: AnsibleModule, connection: Connection) -> State:
     """The declared objects as they are."""
     names = {node.node_name for node in wanted_nodes(module.params["data_nodes"])}
     hypertables = wanted_hypertables(module.params["hypertables"])
+    jobs = wanted_jobs(module.params)
+    access_node = observe_access_node(connection)
     return {
-        "data_nodes": shown(observe_access_node(connection).data_nodes, names),
+        "data_nodes": shown(access_node.data_nodes, names),
         "hypertables": shown_tables(hypertables, observe_tables(connection, hypertables)),
+        "jobs": shown_jobs(jobs, observe_jobs(connection, access_node, jobs)),
     }
 
 
@@ -192,9 +242,11 @@ def main() -> None:
             hypertables=hypertable_list(),
             prune=dict(type="bool", default=False),
             drop_data=dict(type="bool", default=False),
+            analyze_job=job_option(),
+            heal_job=job_option(),
             sessions=dict(type="int", default=1),
         ),
-        required_one_of=[("data_nodes", "hypertables")],
+        required_one_of=[("data_nodes", "hypertables", "analyze_job", "heal_job")],
         supports_check_mode=True,
     )
     converge(module, make_plan, read_state)

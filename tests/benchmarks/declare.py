@@ -21,7 +21,10 @@ ROUNDS, ROUNDS_OF_A_LOOP = 8, 1
 SESSIONS = 3
 ROUND_TRIPS = 8
 DATABASE = "metrics"
+JOBS = {"analyze_job": {"schedule_interval": "12 hours"}, "heal_job": {"schedule_interval": "5 minutes"}}
 _SETTINGS = {"log_statement": "none", "log_connections": "off", "fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "max_connections": 100}
+# Jobs are declared, and none is run meanwhile.
+_SETTINGS["timescaledb.max_background_workers"] = 0
 COLUMNS = "time timestamptz NOT NULL, device int NOT NULL, value float8"
 # Seconds that a task takes, written by a callback at the play's end.
 _CALLBACK = Path(__file__).with_name("callback")
@@ -93,12 +96,12 @@ class _Bench:
 
     def make(self, nodes: int, hypertables: int) -> None:
         """Make the cluster what is declared."""
-        self._play(self._cluster(nodes, hypertables))
+        self._play(self._cluster(nodes, hypertables, **JOBS))
 
     def tasks(self, nodes: int, hypertables: int, ours_first: bool) -> list[float]:
         """Seconds of the tasks postgresql_ping and timescale_cluster in one play, of which the first one also pays for Ansible's start."""
         ping = {"name": "ping", "community.postgresql.postgresql_ping": dict(self._login)}
-        tasks = [ping, *self._cluster(nodes, hypertables)]
+        tasks = [ping, *self._cluster(nodes, hypertables, **JOBS)]
         taken = self._play(tasks[::-1] if ours_first else tasks, changed=0)[1]
         return taken[::-1] if ours_first else taken
 
@@ -107,7 +110,7 @@ class _Bench:
         self._everywhere("ALTER SYSTEM SET log_statement = 'all'")
         servers = [self._access_node, *self._data_nodes]
         offsets = [server.log_size() for server in servers]
-        self._play(self._cluster(nodes, hypertables), changed=0)
+        self._play(self._cluster(nodes, hypertables, **JOBS), changed=0)
         sent = sum(len(server.statements_since(offset, DATABASE)) for server, offset in zip(servers, offsets))
         self._everywhere("ALTER SYSTEM SET log_statement = 'none'")
         return sent
@@ -129,11 +132,11 @@ class _Bench:
     def _nodes(self, number: int) -> list[dict[str, Any]]:
         return [{"node_name": server.name, "host": "127.0.0.1", "port": server.port} for server in self._data_nodes[:number]]
 
-    def _cluster(self, nodes: int, hypertables: int) -> list[dict[str, Any]]:
+    def _cluster(self, nodes: int, hypertables: int, **more: Any) -> list[dict[str, Any]]:
         tables = [
             {"relation": f"t{number}", "definition": COLUMNS, "time_column_name": "time", "partitioning_column": "device"} for number in range(hypertables)
         ]
-        arguments = {**self._login, "data_nodes": self._nodes(nodes), "hypertables": tables, "sessions": SESSIONS}
+        arguments = {**self._login, "data_nodes": self._nodes(nodes), "hypertables": tables, "sessions": SESSIONS, **more}
         return [{"name": "cluster", "timescaledb.multinode.timescale_cluster": arguments}]
 
     def _statements(self, nodes: int, hypertables: int) -> tuple[list[str], list[str]]:

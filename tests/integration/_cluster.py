@@ -17,8 +17,10 @@ CLUSTER = "timescale_cluster"
 
 _KINDS = {DATA_NODE: "data_nodes", HYPERTABLE: "hypertables"}
 
+_PROCEDURE_OF = {"analyze_distributed_hypertables": "analyze", "heal_data_nodes": "heal"}
+
 # Of what does not change, the module for a whole cluster says nothing.
-_NOTHING = {"data_nodes": [], "hypertables": []}
+_NOTHING = {"data_nodes": [], "hypertables": [], "jobs": []}
 
 _DATA_NODES = """
 SELECT s.srvname, o.* FROM pg_foreign_server s JOIN pg_foreign_data_wrapper f ON f.oid = s.srvfdw, LATERAL (
@@ -39,6 +41,14 @@ SELECT h.schema_name, h.table_name, h.replication_factor, t.column_name, s.colum
   LEFT JOIN _timescaledb_catalog.dimension t ON t.hypertable_id = h.id AND t.interval_length IS NOT NULL
   LEFT JOIN _timescaledb_catalog.dimension s ON s.hypertable_id = h.id AND s.num_slices IS NOT NULL
  WHERE h.schema_name NOT LIKE '\\_timescaledb%' ORDER BY 1, 2
+"""
+_PROCEDURES = """
+SELECT p.proname::text, p.proowner::regrole::text, md5(p.prosrc), p.proacl::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+ WHERE n.nspname = 'timescaledb_multinode' ORDER BY 1
+"""
+_JOBS = """
+SELECT job_id, proc_schema::text, proc_name::text, owner::text, schedule_interval::text, retry_period::text, scheduled
+  FROM timescaledb_information.jobs WHERE job_id >= 1000 ORDER BY 1
 """
 _RELATIONS = """
 SELECT n.nspname, c.relname, c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -194,6 +204,10 @@ class Cluster:
     def table(self, relation: str) -> dict[str, Any]:
         return next(table for table in self.tables() if table["relation"] == relation)
 
+    def jobs(self) -> list[dict[str, Any]]:
+        names = ("job_id", "schema", "procedure", "owner", "schedule_interval", "retry_period", "scheduled")
+        return [dict(zip(names, row)) for row in self.query(_JOBS)]
+
     def chunks(self) -> list[tuple]:
         return self.query("SELECT chunk_id, node_name::text FROM _timescaledb_catalog.chunk_data_node ORDER BY 1, 2")
 
@@ -211,18 +225,28 @@ class Cluster:
                 found[f"{server.name} dist_uuid"] = self.dist_uuid(server)
         found["chunks"] = self.chunks()
         found["relations"] = self.query(_RELATIONS)
-        return dict(found, nodes=self.nodes(), tables=self.tables())
+        found["procedures"] = self.query(_PROCEDURES)
+        return dict(found, nodes=self.nodes(), tables=self.tables(), jobs=self.jobs())
 
     def read_back(self, module: str, shown: Any) -> Any:
         """What a module should have shown for these objects."""
         if module == CLUSTER:
-            return {kind: self.read_back(of, shown[kind]) for of, kind in _KINDS.items()}
+            found = {kind: self.read_back(of, shown[kind]) for of, kind in _KINDS.items()}
+            return dict(found, jobs=self._jobs_as_shown({job["job"] for job in shown["jobs"]}))
         if module == DATA_NODE:
             names = {node["node_name"] for node in shown}
             keys = ("node_name", "host", "port", "database", "available")
             return [dict(zip(keys, (name, *rest))) for name, rest in sorted(self.nodes().items()) if name in names]
         found = {(table["schema"], table["relation"]): table for table in self.tables()}
         return [self._as_shown(found[table["schema"], table["relation"]], table) for table in shown]
+
+    def _jobs_as_shown(self, names: set[str]) -> list[dict[str, Any]]:
+        found = {_PROCEDURE_OF[job["procedure"]]: job for job in self.jobs() if job["schema"] == "timescaledb_multinode"}
+        return [
+            dict(job=name, schedule_interval=job["schedule_interval"], scheduled=job["scheduled"], procedure_is_ours=True, jobs=1)
+            for name, job in sorted(found.items())
+            if name in names
+        ]
 
     def _as_shown(self, table: dict[str, Any], shown: dict[str, Any]) -> dict[str, Any]:
         indexes = table.pop("indexes")

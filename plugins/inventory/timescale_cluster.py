@@ -73,9 +73,11 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, connect_as_login, login_argument_spec
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_plan import shown_tables
+from ansible_collections.timescaledb.multinode.plugins.module_utils._jobs import observe_jobs
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import observe_distributed, observe_tables
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import unwanted_hypertable
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_jobs import NAMES, WantedJob
 from ansible_collections.timescaledb.multinode.plugins.plugin_utils._adopted import Adopted, Observed, adopted
 
 _SUFFIXES = ("timescale_cluster.yml", "timescale_cluster.yaml")
@@ -157,10 +159,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
 
 def _observe(connection: Connection) -> Observed:
-    """Six queries, whatever the number of data nodes and hypertables."""
+    """Seven queries, whatever the number of data nodes and hypertables."""
     access_node = observe_access_node(connection)
     tables = [unwanted_hypertable(*key, drop_data=False) for key in observe_distributed(connection)]
     found = shown_tables(tables, observe_tables(connection, tables))
+    jobs = observe_jobs(connection, access_node, [WantedJob(name, present=False, schedule_interval=None) for name in NAMES])
+    intervals = {name: job.scheduled[0].schedule_interval for name, job in jobs.items() if job.scheduled}
     settings = {row["name"]: row["setting"] for row in connection.run(Statement(_SETTINGS, values=(_NAMES,)), "settings")}
     files = connection.run(Statement(_SETTINGS_FILE), "settings") if access_node.superuser else []
-    return Observed(access_node, found, settings, "".join(row["content"] for row in files))
+    return Observed(access_node, found, settings, "".join(row["content"] for row in files), intervals)

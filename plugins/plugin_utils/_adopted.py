@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_jobs import NAMES
 
 ACCESS_NODE, DATA_NODES = "timescale_access_node", "timescale_data_nodes"
 # Where Debian's packages put data; the roles' own default elsewhere is the same with another top.
@@ -30,6 +31,7 @@ class Observed:
 
     Args:
         hypertables: the distributed hypertables, as timescale_distributed_hypertable shows them.
+        intervals: of the collection's jobs, by name; without those that are not there.
         settings: of the server, by name; without those that the role may not read.
         settings_file: the role's file with settings; empty where there is none or it may not be read.
     """
@@ -38,6 +40,7 @@ class Observed:
     hypertables: list[dict[str, Any]]
     settings: dict[str, str]
     settings_file: str = ""
+    intervals: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -82,6 +85,8 @@ def _variables(observed: Observed) -> dict[str, Any]:
         # Whoever registered the data nodes is whom they let in.
         "timescaledb_database_role": owners.pop() if len(owners) == 1 else here.role,
         "timescaledb_cluster_hypertables": [_hypertable(table) for table in observed.hypertables],
+        # Empty: deploy is not to add a job that the cluster did without.
+        **{f"timescaledb_cluster_{name}_interval": observed.intervals.get(name, "") for name in NAMES},
     }
     if settings.get("listen_addresses"):
         variables["timescaledb_host_listen_addresses"] = [address.strip() for address in settings["listen_addresses"].split(",")]

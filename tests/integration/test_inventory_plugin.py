@@ -69,6 +69,7 @@ def test_variables_of_the_cluster(nodes, inventory):
     assert variables["timescaledb_host_data_directory"] == str(nodes.an.data)
     assert variables["timescaledb_host_listen_addresses"] == ["127.0.0.1"]
     assert variables["timescaledb_cluster_hypertables"] == []
+    assert variables["timescaledb_cluster_analyze_interval"] == variables["timescaledb_cluster_heal_interval"] == ""
     assert not any("password" in name for name in variables)
 
 
@@ -82,15 +83,20 @@ def test_declaring_what_it_yields_changes_nothing(cluster, inventory):
     cluster.distribute(quoted("S 1", "My Table"), options=", 'device', 7, replication_factor => 2, chunk_time_interval => interval '36 hours'")
     cluster.distribute("counted", "time bigint NOT NULL, device int NOT NULL", ", 'device', chunk_time_interval => 1000, create_default_indexes => false")
     cluster.distribute("few", options=", 'device', data_nodes => ARRAY['d n']")
+    cluster.succeed(CLUSTER, heal_job=dict(schedule_interval="90 minutes"))
     found = inventory()
-    tables = found[GROUPS[1]]["vars"]["timescaledb_cluster_hypertables"]
+    variables = found[GROUPS[1]]["vars"]
+    tables = variables["timescaledb_cluster_hypertables"]
     assert [table["relation"] for table in tables] == ["My Table", "counted", "few", "plain"]
     assert tables[1]["create_default_indexes"] is False and tables[2]["data_nodes"] == ["d n"]
     declared = [
         dict(node_name=name, host=host["ansible_host"], port=host["timescaledb_host_port"], database=cluster.database)
         for name, host in hosts(found, GROUPS[1]).items()
     ]
-    cluster.unchanged(CLUSTER, data_nodes=declared, hypertables=tables, prune=True)
+    intervals = [variables[f"timescaledb_cluster_{name}_interval"] for name in ("analyze", "heal")]
+    assert intervals == ["", "01:30:00"]
+    jobs = dict(analyze_job=dict(state="absent"), heal_job=dict(schedule_interval=intervals[1]))
+    cluster.unchanged(CLUSTER, data_nodes=declared, hypertables=tables, prune=True, **jobs)
     assert len(declared) == 3
 
 
@@ -150,7 +156,7 @@ def test_number_of_queries_does_not_grow(nodes, inventory):
     for number in range(5):
         nodes.distribute(f"t{number}")
     nodes.register("dn4", "dn5")
-    assert queries() == few == 6
+    assert queries() == few == 7
 
 
 def test_cache(nodes, inventory, tmp_path):

@@ -14,9 +14,9 @@ TEMPLATE = Path(__file__).parents[3] / "roles" / "timescaledb_host" / "templates
 DEBIAN = {"server_version_num": "150020", "data_directory": "/var/lib/postgresql/15/main", "cluster_name": "15/main"}
 
 
-def made(*nodes, settings=None, file="", hypertables=(), address=None, names=None):
+def made(*nodes, settings=None, file="", hypertables=(), address=None, names=None, intervals=None):
     here = access_node(*nodes)
-    return adopted(Observed(here, list(hypertables), DEBIAN if settings is None else settings, file), "an1", address, names or {})
+    return adopted(Observed(here, list(hypertables), DEBIAN if settings is None else settings, file, intervals or {}), "an1", address, names or {})
 
 
 def test_a_cluster_without_data_nodes_has_its_access_node():
@@ -96,3 +96,8 @@ def test_hypertables_are_declared_in_the_options_of_the_role():
     assert made("dn1", hypertables=[table]).variables["timescaledb_cluster_hypertables"] == [
         dict(schema="S", relation="t", time_column_name="time", data_nodes=["dn1"], create_default_indexes=False)
     ]
+
+
+def test_jobs_are_declared_as_they_are_and_those_that_are_not_there_are_turned_off():
+    variables = made("dn1", intervals={"heal": "00:10:00"}).variables
+    assert (variables["timescaledb_cluster_heal_interval"], variables["timescaledb_cluster_analyze_interval"]) == ("00:10:00", "")

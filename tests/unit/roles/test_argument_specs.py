@@ -112,6 +112,7 @@ def test_the_defaults_are_accepted(role):
         ("timescaledb_cluster_data_nodes", [{"node_name": 'Dn "1"', "host": "h", "port": "6001", "database": None}]),
         ("timescaledb_cluster_hypertables", [{"relation": "a b", "time_column_name": "t", "number_partitions": "6"}]),
         ("timescaledb_cluster_hypertables", []),
+        ("timescaledb_cluster_heal_interval", ""),
     ],
 )
 def test_accepted(variable, value):

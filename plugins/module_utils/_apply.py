@@ -19,13 +19,19 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._connection 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Secret, Statement, Step
 
-# A statement with a password must not reach the server's log, whatever it logs otherwise. Only superusers may say so.
+# A statement with a password must not reach the server's log, whatever it logs otherwise, nor its statistics. Only superusers may say so.
 _HUSH = Statement(
     """SELECT set_config('log_statement', 'none', false), set_config('log_min_duration_statement', '-1', false),
-              set_config('log_min_error_statement', 'panic', false), set_config('log_min_duration_sample', '-1', false)"""
+              set_config('log_min_error_statement', 'panic', false), set_config('log_min_duration_sample', '-1', false),
+              set_config('pg_stat_statements.track_utility', 'off', false)"""
 )
 
+# TimescaleDB lets a data node's client change a part of a distributed hypertable only where it says that it knows what it does. What runs in a
+# lane is what the access node would not send, or has sent to other data nodes only.
+_DIRECTLY = "-c timescaledb.enable_client_ddl_on_data_nodes=on"
+
 _MAXIMUM_SESSIONS = 64
+_MAXIMUM_LANES = 16
 
 
 class InterruptedPlan(ClusterError):
@@ -48,14 +54,17 @@ def apply_steps(module: AnsibleModule, connection: Connection, access_node: Acce
     Args:
         sessions: how many sessions of the access node may share steps that may run beside each other.
     """
-    hushed = access_node.superuser and any(isinstance(value, Secret) for step in steps for value in step.statement.values)
+    hushed = access_node.superuser and _has_secret(steps)
     if hushed:
         connection.run(_HUSH, "session of the access node")
     done: list[Step] = []
     warnings: list[str] = []
     progress = _Progress(module, len(steps))
-    for beside_others, group in groupby(steps, key=lambda step: step.beside_others):
+    for (in_lanes, beside_others), group in groupby(steps, key=lambda step: (step.lane is not None, step.beside_others)):
         neighbours = list(group)
+        if in_lanes:
+            warnings += _run_in_lanes(module, access_node, neighbours, done, progress)
+            continue
         if beside_others and sessions > 1:
             with _more_sessions(module, connection, min(sessions, len(neighbours)), hushed) as connections:
                 _run_side_by_side(connections, neighbours, done, progress)
@@ -67,7 +76,7 @@ def apply_steps(module: AnsibleModule, connection: Connection, access_node: Acce
                 if step.endpoint is None:
                     connection.run(step.statement, step.subject)
                 else:
-                    _run_on_node(module, access_node, step, step.endpoint)
+                    _run_on_node(module, access_node, step)
             except ClusterError as error:
                 raise InterruptedPlan(error, done) from error
             done.append(step)
@@ -133,11 +142,60 @@ def _run_side_by_side(connections: list[Connection], steps: list[Step], done: li
         raise InterruptedPlan(failures[0], done) from failures[0]
 
 
-def _run_on_node(module: AnsibleModule, access_node: AccessNode, step: Step, endpoint: Endpoint) -> None:
-    node, reason = connect_with(module, access_node.connection_parameters(endpoint, step.password, connect_timeout=10))
-    if node is None:
-        raise ClusterError(step.subject, f"no connection: {reason}", "start the node", str(endpoint))
+def _has_secret(steps: list[Step]) -> bool:
+    return any(isinstance(value, Secret) for step in steps for value in step.statement.values)
+
+
+def _run_in_lanes(module: AnsibleModule, access_node: AccessNode, steps: list[Step], done: list[Step], progress: _Progress) -> list[str]:
+    """Each lane in its order, all of them at the same time; returns the servers' warnings. After a failure no further step begins."""
+    lanes: dict[str | None, list[Step]] = {}
+    for step in steps:
+        lanes.setdefault(step.lane, []).append(step)
+    failures: list[ClusterError] = []
+    succeeded: set[int] = set()
+    warnings: list[str] = []
+
+    def run(lane: list[Step]) -> None:
+        connections: dict[Endpoint | None, Connection] = {}
+        try:
+            for step in lane:
+                if failures:
+                    return
+                if step.endpoint not in connections:
+                    connections[step.endpoint] = _connect_to_node(module, access_node, step, _DIRECTLY)
+                    if _has_secret(lane):
+                        connections[step.endpoint].run(_HUSH, f"session at {step.endpoint}")
+                progress.begin(connections[step.endpoint], step)
+                connections[step.endpoint].run(step.statement, step.subject)
+                succeeded.add(id(step))
+        except ClusterError as error:
+            failures.append(error)
+        finally:
+            for connection in connections.values():
+                warnings.extend(f"{connection.name}: {text}" for text in connection.take_warnings())
+                connection.close()
+
+    with ThreadPoolExecutor(max_workers=min(_MAXIMUM_LANES, len(lanes))) as pool:
+        list(pool.map(run, lanes.values()))
+    done += [step for step in steps if id(step) in succeeded]
+    if failures:
+        raise InterruptedPlan(failures[0], done) from failures[0]
+    return warnings
+
+
+def _run_on_node(module: AnsibleModule, access_node: AccessNode, step: Step) -> None:
+    node = _connect_to_node(module, access_node, step)
     try:
         node.run(step.statement, step.subject)
     finally:
         node.close()
+
+
+def _connect_to_node(module: AnsibleModule, access_node: AccessNode, step: Step, options: str = "") -> Connection:
+    if step.endpoint is None:
+        raise ClusterError(step.subject, "the step has no endpoint")
+    parameters = access_node.connection_parameters(step.endpoint, step.password, connect_timeout=10)
+    node, reason = connect_with(module, dict(parameters, options=options) if options else parameters)
+    if node is None:
+        raise ClusterError(step.subject, f"no connection: {reason}", "start the node", str(step.endpoint))
+    return node

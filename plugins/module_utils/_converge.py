@@ -21,6 +21,9 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._step import
 MakePlan = Callable[[AnsibleModule, Connection, AccessNode], Plan]
 ReadState = Callable[[AnsibleModule, Connection], State]
 
+# What objects are known by among those of their kind.
+_NAMES = (("node_name",), ("job",), ("node", "name"), ("schema", "relation"))
+
 
 def converge(module: AnsibleModule, make_plan: MakePlan, read_state: ReadState, only: str | None = None) -> None:
     """Run a module from connection to exit_json or fail_json.
@@ -78,11 +81,7 @@ def _without_equal(before: State, after: State) -> tuple[State, State]:
 
 
 def _name(entry: dict[str, Any]) -> tuple[str, ...]:
-    """What an object is known by among those of its kind."""
-    for key in ("node_name", "job"):
-        if key in entry:
-            return (entry[key],)
-    return (entry["schema"], entry["relation"])
+    return next(tuple(entry[key] for key in keys) for keys in _NAMES if keys[0] in entry)
 
 
 def _check_reach(module: AnsibleModule, access_node: AccessNode, plan: Plan) -> None:

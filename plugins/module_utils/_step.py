@@ -60,13 +60,16 @@ _EFFECTS = {
     "create table": "added",
     "create index": "added",
     "create procedure": "added",
+    "grant": "added",
     "alter": "changed",
     "set": "changed",
+    "reassign": "changed",
     "replace procedure": "changed",
     "attach": "moved",
     "detach": "moved",
     "clear membership": "removed",
     "delete": "removed",
+    "revoke": "removed",
     "drop": "removed",
     "drop database": "removed",
     "drop procedure": "removed",
@@ -86,6 +89,8 @@ class Step:
         endpoint: the database it runs in where that is not the access node's.
         password: the password for the endpoint, where one was given.
         beside_others: it may run at the same time as its neighbours that may as well.
+        lane: where given, the step runs over the one connection that its endpoint has for all steps of the lane. They keep their order, and
+            neighbouring steps of other lanes run at the same time.
         needs: the data nodes that the server sends it to, as far as they are registered already.
         danger: what cannot be had back after it, in one sentence; empty where there is no such thing.
     """
@@ -97,6 +102,7 @@ class Step:
     endpoint: Endpoint | None = None
     password: Secret | None = None
     beside_others: bool = False
+    lane: str | None = None
     needs: tuple[str, ...] = ()
     danger: str = ""
 

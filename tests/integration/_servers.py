@@ -182,9 +182,20 @@ class Server:
     @contextmanager
     def rejecting(self, *databases: str) -> Iterator[None]:
         """Nobody can log in to these databases over TCP meanwhile."""
+        with self._first_in_hba(f"host {','.join(databases)} all all reject"):
+            yield
+
+    @contextmanager
+    def demanding_password(self, role: str) -> Iterator[None]:
+        """The role cannot log in over TCP without its password meanwhile."""
+        with self._first_in_hba(f'host all "{role}" all scram-sha-256'):
+            yield
+
+    @contextmanager
+    def _first_in_hba(self, line: str) -> Iterator[None]:
         hba = self.data / "pg_hba.conf"
         text = hba.read_text()
-        hba.write_text(f"host {','.join(databases)} all all reject\n{text}")
+        hba.write_text(f"{line}\n{text}")
         self.program("pg_ctl", "reload", "-s", "-D", self.data)
         try:
             yield

@@ -8,6 +8,7 @@ from itertools import count
 
 import pytest
 from _cluster import Cluster
+from _roles import Roles
 from _servers import PASSWORD, SECURED, Engine, Server, choose_engine, directory_for_servers, fabricate_releases, free_port, give_to_server_user, make_base
 from _trixie import trixie
 
@@ -97,6 +98,14 @@ def nodes(cluster: Cluster) -> Cluster:
     """A cluster with three data nodes, dn1 to dn3."""
     cluster.register("dn1", "dn2", "dn3")
     return cluster
+
+
+@pytest.fixture
+def roles(nodes: Cluster):
+    """The same cluster, for the module that deals with roles."""
+    roles = Roles(nodes)
+    yield roles
+    roles.clean()
 
 
 @pytest.fixture

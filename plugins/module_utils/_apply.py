@@ -54,32 +54,26 @@ def apply_steps(module: AnsibleModule, connection: Connection, access_node: Acce
     Args:
         sessions: how many sessions of the access node may share steps that may run beside each other.
     """
-    hushed = access_node.superuser and _has_secret(steps)
+    hushed = access_node.superuser and any(isinstance(value, Secret) for step in steps for value in step.statement.values)
     if hushed:
         connection.run(_HUSH, "session of the access node")
     done: list[Step] = []
     warnings: list[str] = []
     progress = _Progress(module, len(steps))
-    for (in_lanes, beside_others), group in groupby(steps, key=lambda step: (step.lane is not None, step.beside_others)):
-        neighbours = list(group)
-        if in_lanes:
-            warnings += _run_in_lanes(module, access_node, neighbours, done, progress)
-            continue
-        if beside_others and sessions > 1:
-            with _more_sessions(module, connection, min(sessions, len(neighbours)), hushed) as connections:
-                _run_side_by_side(connections, neighbours, done, progress)
-                warnings += [text for another in connections[1:] for text in another.take_warnings()]
-            continue
-        for step in neighbours:
-            try:
-                progress.begin(connection, step)
-                if step.endpoint is None:
-                    connection.run(step.statement, step.subject)
-                else:
-                    _run_on_node(module, access_node, step)
-            except ClusterError as error:
-                raise InterruptedPlan(error, done) from error
-            done.append(step)
+    lanes = _Lanes(module, access_node, hushed)
+    try:
+        for (in_lane, beside_others), group in groupby(steps, key=lambda step: (step.lane is not None, step.beside_others)):
+            neighbours = list(group)
+            if in_lane:
+                lanes.run(neighbours, done, progress)
+            elif beside_others and sessions > 1:
+                with _more_sessions(module, connection, min(sessions, len(neighbours)), hushed) as connections:
+                    _run_side_by_side(connections, neighbours, done, progress)
+                    warnings += [text for another in connections[1:] for text in another.take_warnings()]
+            else:
+                _run_in_turn(module, connection, access_node, neighbours, done, progress)
+    finally:
+        warnings += lanes.close()
     return warnings
 
 
@@ -95,6 +89,21 @@ class _Progress:
         text = f"{next(self._begun)}/{self._total} {step.action} {step.subject}"
         self._module.log(f"step {text}: {step.reason}")
         connection.run(Statement("SELECT set_config('application_name', %s, false)", values=(f"{self._module._name} {text}",)), step.subject)
+
+
+def _run_in_turn(
+    module: AnsibleModule, connection: Connection, access_node: AccessNode, steps: list[Step], done: list[Step], progress: _Progress
+) -> None:
+    for step in steps:
+        try:
+            progress.begin(connection, step)
+            if step.endpoint is None:
+                connection.run(step.statement, step.subject)
+            else:
+                _run_on_node(module, access_node, step)
+        except ClusterError as error:
+            raise InterruptedPlan(error, done) from error
+        done.append(step)
 
 
 @contextmanager
@@ -142,45 +151,55 @@ def _run_side_by_side(connections: list[Connection], steps: list[Step], done: li
         raise InterruptedPlan(failures[0], done) from failures[0]
 
 
-def _has_secret(steps: list[Step]) -> bool:
-    return any(isinstance(value, Secret) for step in steps for value in step.statement.values)
+class _Lanes:
+    """The connections of steps in lanes, one for each endpoint, kept until the plan is through. After a failure no further step begins."""
 
+    def __init__(self, module: AnsibleModule, access_node: AccessNode, hushed: bool) -> None:
+        self._module = module
+        self._access_node = access_node
+        self._hushed = hushed
+        self._connections: dict[Endpoint | None, Connection] = {}
 
-def _run_in_lanes(module: AnsibleModule, access_node: AccessNode, steps: list[Step], done: list[Step], progress: _Progress) -> list[str]:
-    """Each lane in its order, all of them at the same time; returns the servers' warnings. After a failure no further step begins."""
-    lanes: dict[str | None, list[Step]] = {}
-    for step in steps:
-        lanes.setdefault(step.lane, []).append(step)
-    failures: list[ClusterError] = []
-    succeeded: set[int] = set()
-    warnings: list[str] = []
+    def run(self, steps: list[Step], done: list[Step], progress: _Progress) -> None:
+        """Each lane in its order, all of them at the same time."""
+        lanes: dict[str | None, list[Step]] = {}
+        for step in steps:
+            lanes.setdefault(step.lane, []).append(step)
+        failures: list[ClusterError] = []
+        succeeded: set[int] = set()
 
-    def run(lane: list[Step]) -> None:
-        connections: dict[Endpoint | None, Connection] = {}
-        try:
+        def run_lane(lane: list[Step]) -> None:
             for step in lane:
                 if failures:
                     return
-                if step.endpoint not in connections:
-                    connections[step.endpoint] = _connect_to_node(module, access_node, step, _DIRECTLY)
-                    if _has_secret(lane):
-                        connections[step.endpoint].run(_HUSH, f"session at {step.endpoint}")
-                progress.begin(connections[step.endpoint], step)
-                connections[step.endpoint].run(step.statement, step.subject)
+                try:
+                    connection = self._connection(step)
+                    progress.begin(connection, step)
+                    connection.run(step.statement, step.subject)
+                except ClusterError as error:
+                    failures.append(error)
+                    return
                 succeeded.add(id(step))
-        except ClusterError as error:
-            failures.append(error)
-        finally:
-            for connection in connections.values():
-                warnings.extend(f"{connection.name}: {text}" for text in connection.take_warnings())
-                connection.close()
 
-    with ThreadPoolExecutor(max_workers=min(_MAXIMUM_LANES, len(lanes))) as pool:
-        list(pool.map(run, lanes.values()))
-    done += [step for step in steps if id(step) in succeeded]
-    if failures:
-        raise InterruptedPlan(failures[0], done) from failures[0]
-    return warnings
+        with ThreadPoolExecutor(max_workers=min(_MAXIMUM_LANES, len(lanes))) as pool:
+            list(pool.map(run_lane, lanes.values()))
+        done += [step for step in steps if id(step) in succeeded]
+        if failures:
+            raise InterruptedPlan(failures[0], done) from failures[0]
+
+    def _connection(self, step: Step) -> Connection:
+        if step.endpoint not in self._connections:
+            connection = self._connections[step.endpoint] = _connect_to_node(self._module, self._access_node, step, _DIRECTLY)
+            if self._hushed:
+                connection.run(_HUSH, f"session at {connection.name}")
+        return self._connections[step.endpoint]
+
+    def close(self) -> list[str]:
+        """Returns what the servers warned of."""
+        warnings = [f"{connection.name}: {text}" for connection in self._connections.values() for text in connection.take_warnings()]
+        for connection in self._connections.values():
+            connection.close()
+        return warnings
 
 
 def _run_on_node(module: AnsibleModule, access_node: AccessNode, step: Step) -> None:

@@ -255,8 +255,8 @@ def _keep_extension(draft: Draft, extension: WantedExtension) -> None:
         if found.version == version and version is not None:
             continue
         if found.target is None or found.target != version:
-            what = f"version {version} " if version else ""
-            cause = f"the server has no {what}to install" if found.version is None else f"the server has no way from version {found.version} to {version}"
+            what = f"version {version} of it" if version else "such extension"
+            cause = f"the server has no {what} to install" if found.version is None else f"the server has no way from version {found.version} to {version}"
             draft.refuse(node, extension.subject, cause, "install the extension's package on that host, the same one on all")
         elif found.version is None:
             schema, names = (" SCHEMA {schema}", {"schema": extension.schema}) if extension.schema else ("", {})

@@ -13,7 +13,7 @@ from __future__ import annotations
 # In this order: the roles, of these those that are to be dropped, the schemas, of these those that are to be dropped, the schemas of tables
 # and sequences, the extensions, and the versions that they are to have (empty: the server's default).
 _ASKED = """
-WITH asked AS MATERIALIZED (
+WITH asked AS (
   SELECT %s::name[] AS roles, %s::name[] AS dropped_roles, %s::name[] AS schemas, %s::name[] AS dropped_schemas, %s::name[] AS relation_schemas,
          %s::name[] AS extensions, %s::text[] AS versions),
 here AS (SELECT oid, datdba, datacl FROM pg_database WHERE datname = current_database()),

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from _cluster import Cluster, quoted
 from _servers import SECURED, Server
 
 ROLE = "timescale_role"
+# The loader of TimescaleDB knows this setting; a look at catalogues needs no more of it.
+WITHOUT_LIBRARIES = "-c timescaledb.disable_load=on"
 _KEPT = {"postgres", SECURED, "app"}
 
 _ATTRIBUTES = """
@@ -93,12 +96,18 @@ class Roles:
     # Reading back
 
     def everything(self) -> dict[str, Any]:
-        return {
-            f"{server.name} {query}": sorted(map(repr, server.query(self.database, query)))
-            for server in self.servers.values()
-            if server.is_running
-            for query in _EVERYTHING
-        }
+        with ThreadPoolExecutor() as pool:
+            return dict(zip(self.servers, pool.map(self._everything_on, self.servers.values())))
+
+    def _everything_on(self, server: Server) -> list[list[str]] | None:
+        if not server.is_running:
+            return None
+        with server.connection(self.database, options=WITHOUT_LIBRARIES) as connection, connection.cursor() as cursor:
+            found = []
+            for query in _EVERYTHING:
+                cursor.execute(query)
+                found.append(sorted(map(repr, cursor.fetchall())))
+            return found
 
     def attributes(self, node: str, role: str) -> dict[str, Any] | None:
         rows = self.on(node, _ATTRIBUTES, role)
@@ -125,6 +134,7 @@ class Roles:
             assert found == {name: entry[name] for name in _NAMES}, entry
             for subject, privileges in entry["privileges"].items():
                 kind, dummy, name = subject.partition(" ")
+                name = name[1:-1] if kind == "schema" else name
                 for privilege in privileges if kind in _TEST else ():
                     assert self.may(entry["node"], entry["name"], kind, name, privilege), (entry["node"], subject, privilege)
             if entry["node"] == "access node" and "data_nodes" in entry:
@@ -141,9 +151,11 @@ class Roles:
         """Drop the databases of the test, then its roles, which servers would keep."""
         self.cluster.drop()
         for server in {server.name: server for server in [*self.servers.values(), *self.cluster.servers.running()]}.values():
-            for (name,) in server.query("postgres", r"SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_'"):
-                if name not in _KEPT:
-                    server.query("postgres", f"DROP OWNED BY {quoted(name)}; DROP ROLE {quoted(name)}")
+            with server.connection("postgres") as connection, connection.cursor() as cursor:
+                cursor.execute(r"SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_'")
+                for (name,) in cursor.fetchall():
+                    if name not in _KEPT:
+                        cursor.execute(f"DROP OWNED BY {quoted(name)}; DROP ROLE {quoted(name)}")
 
 
 def steps(result: dict[str, Any]) -> list[tuple[str, str]]:

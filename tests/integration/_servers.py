@@ -150,8 +150,8 @@ class Server:
         self.is_running = False
 
     @contextmanager
-    def connection(self, database: str, user: str = "postgres") -> Iterator[Any]:
-        connection = psycopg2.connect(host=str(self.root), port=self.port, dbname=database, user=user)
+    def connection(self, database: str, user: str = "postgres", options: str = "") -> Iterator[Any]:
+        connection = psycopg2.connect(host=str(self.root), port=self.port, dbname=database, user=user, options=options)
         connection.autocommit = True
         try:
             yield connection
@@ -188,7 +188,8 @@ class Server:
     @contextmanager
     def demanding_password(self, role: str) -> Iterator[None]:
         """The role cannot log in over TCP without its password meanwhile."""
-        with self._first_in_hba(f'host all "{role}" all scram-sha-256'):
+        quoted = role.replace('"', '""')
+        with self._first_in_hba(f'host all "{quoted}" all scram-sha-256'):
             yield
 
     @contextmanager

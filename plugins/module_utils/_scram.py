@@ -16,6 +16,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from contextlib import suppress
 
 from ansible_collections.community.postgresql.plugins.module_utils.saslprep import saslprep
 
@@ -59,9 +60,8 @@ def _text(data: bytes) -> str:
 
 def _prepared(password: str) -> bytes:
     """As libpq prepares it: what SASLprep refuses is taken as it is (pg_saslprep() in src/common/saslprep.c)."""
-    if password.isascii():
-        return password.encode()
-    try:
-        return (saslprep(password) or password).encode()
-    except ValueError:
-        return password.encode()
+    if not password.isascii():
+        with suppress(ValueError):
+            password = saslprep(password) or password
+    # What is no UTF-8 reaches Python in this disguise.
+    return password.encode("utf-8", "surrogateescape")

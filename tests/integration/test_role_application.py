@@ -99,6 +99,7 @@ def test_each_part_of_what_it_has_is_needed(application, lacking, error):
         run(application, *CREATE)
 
 
+@pytest.mark.real_engine("reading by a role that did not write")
 def test_reader_needs_no_usage_of_data_nodes(application):
     """A login everywhere, and privileges on schema and tables: those that it has now, and those to come."""
     application.on("access node", "CREATE TABLE metrics.plain (a int)")

@@ -72,6 +72,7 @@ def test_what_data_nodes_lack_beyond_that_is_done_there(tables):
     assert {tables.acl(node, "a")["r"] for node in NODES} == {"rw"}
 
 
+@pytest.mark.real_engine(SENT)
 def test_named_tables_where_they_are(tables):
     tables.converge(**role(on_tables("ALL", objs=["B c", "plain"]), dict(type="sequence", schema="public", objs=["s"], privs=["USAGE"])))
     assert tables.acl("access node", "plain")["r"] == "arwdDxt" and tables.acl("access node", "s")["r"] == "U"
@@ -79,6 +80,7 @@ def test_named_tables_where_they_are(tables):
     assert "r" not in tables.acl("dn1", "a")
 
 
+@pytest.mark.real_engine(SENT)
 def test_undeclared_privileges_stay_unless_exclusive(tables):
     for what in ("SELECT, DELETE ON plain", "SELECT, DELETE ON a", "CREATE ON SCHEMA public", "UPDATE ON s"):
         tables.on("access node", f"GRANT {what} TO r")

@@ -1,0 +1,231 @@
+# GPL-3.0-or-later (see LICENSE)
+"""Properties of every plan for roles: checked on many nodes and declarations, by a model that only reads SQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from _role_model import Model, Refused
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
+from ansible_collections.timescaledb.multinode.plugins.module_utils._plan_text import plan_text
+from ansible_collections.timescaledb.multinode.plugins.module_utils._privileges import PRIVILEGES, Object
+from ansible_collections.timescaledb.multinode.plugins.module_utils._role_grants import declared_objects
+from ansible_collections.timescaledb.multinode.plugins.module_utils._role_plan import plan_roles, shown
+from ansible_collections.timescaledb.multinode.plugins.module_utils._role_state import ACCESS_NODE, PUBLIC, Held, NodeState, Owned, Relation, Role, Schema
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Plan, Secret
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_roles import ATTRIBUTES, role_list, schema_list, wanted_roles
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+NAMES, SCHEMAS, DATA_NODES = ("r", "q", "g"), ("public", "m"), ("dn1", "dn2", "dn3")
+TABLES = (Object("table", "public", "t"), Object("table", "public", "d"), Object("table", "m", "d"), Object("sequence", "m", "s"))
+# They are verifiers, so that none has to be computed.
+VERIFIERS = tuple(f"SCRAM-SHA-256$4096:c2FsdA==${letter * 43}=:{letter * 43}=" for letter in "AB")
+
+many = settings(max_examples=150, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+names, schemas = st.sampled_from(NAMES), st.sampled_from(SCHEMAS)
+
+
+def subset(values) -> st.SearchStrategy:
+    return st.lists(st.sampled_from(sorted(values)), unique=True, max_size=3)
+
+
+def defaults(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: option.get("default") for name, option in options["options"].items()}
+
+
+@st.composite
+def held(draw, kind: str) -> Held:
+    privileges = frozenset(draw(subset(PRIVILEGES[kind])))
+    return Held(privileges, privileges if draw(st.integers(0, 9)) else privileges - {sorted(privileges)[0]} if privileges else privileges)
+
+
+@st.composite
+def clusters(draw) -> list[NodeState]:
+    distributed = {object: frozenset(draw(st.lists(st.sampled_from(DATA_NODES), min_size=1, unique=True))) for object in TABLES if object.name == "d"}
+    nodes = []
+    for number, name in enumerate((ACCESS_NODE, *DATA_NODES)):
+        if number and not draw(st.integers(0, 7)):
+            continue  # registered as not available
+        node = NodeState(name, Endpoint(name, 5432, f"db{number}") if number else None, "s", f"db{number}", "postgres")
+        # dn2 may be on the access node's server, dn3 on that of dn1.
+        node.server = draw(st.sampled_from({"dn2": ["dn2", ACCESS_NODE], "dn3": ["dn3", "dn1"]}.get(name, [name])))
+        beside = next((other for other in nodes if other.server == node.server), None)
+        node.roles = {"postgres": Role(dict.fromkeys(ATTRIBUTES, True))}
+        for role in draw(subset(NAMES)):
+            attributes = {attribute: draw(st.booleans()) for attribute in ATTRIBUTES}
+            verifier = draw(st.sampled_from([None, *map(Secret, VERIFIERS)]))
+            node.roles[role] = Role(attributes, draw(st.sampled_from([-1, 5])), verifier, set())
+        for role in node.roles.values():
+            role.member_of = set(draw(subset(NAMES))) & set(node.roles)
+        for role in node.roles:
+            node.roles[role].member_of.discard(role)
+        if beside:
+            node.roles = beside.roles
+        node.schemas = {schema: Schema("postgres", draw(st.integers(0, 1))) for schema in ("public", *draw(subset(["m"])))}
+        for schema in node.schemas:
+            node.held(Object("schema", "", schema), "postgres").grant(frozenset({"USAGE", "CREATE"}))
+            node.acl[Object("schema", "", schema)][PUBLIC] = draw(held("schema"))
+        for object in TABLES:
+            there = object.schema in node.schemas and (name in distributed[object] if number and object.name == "d" else draw(st.booleans()))
+            if there:
+                node.relations[object] = Relation("postgres", None if number else distributed.get(object))
+        objects = [Object("database", "", ""), *(Object("schema", "", schema) for schema in node.schemas), *node.relations]
+        objects += [] if number else [Object("foreign server", "", data_node) for data_node in DATA_NODES]
+        objects += [Object("default tables", "", role) for role in node.roles if role != "postgres"]
+        for object in objects:
+            for role in node.roles:
+                if role != "postgres" and draw(st.booleans()):
+                    node.acl.setdefault(object, {})[role] = draw(held(object.kind))
+        node.owned = {role: Owned() for role in node.roles}
+        if not number and draw(st.booleans()):
+            node.mappings = {role: {"dn1": False} for role in node.roles if role != "postgres"}
+        nodes.append(node)
+    return nodes
+
+
+@st.composite
+def grants(draw) -> dict[str, Any]:
+    kind = draw(st.sampled_from(["database", "schema", "table", "sequence", "default_privs"]))
+    grant: dict[str, Any] = dict(type=kind, objs=None, schema=None, target_roles=None)
+    if kind == "default_privs":
+        return dict(grant, objs=["TABLES"], target_roles=[draw(names)], privs=draw(subset(PRIVILEGES["table"])))
+    grant["privs"] = draw(st.one_of(subset(PRIVILEGES[kind]), st.just(["ALL"])))
+    if kind == "schema":
+        grant["objs"] = draw(st.lists(schemas, min_size=1, unique=True))
+    elif kind != "database":
+        grant["schema"] = draw(schemas)
+        there = [object.name for object in TABLES if (object.kind, object.schema) == (kind, grant["schema"])]
+        grant["objs"] = draw(st.sampled_from([None, there]))
+    return grant
+
+
+@st.composite
+def declarations(draw) -> dict[str, Any]:
+    rows = []
+    for name in draw(st.lists(names, min_size=1, unique=True)):
+        row = defaults(role_list())
+        row.update(name=name, state=draw(st.sampled_from(["present", "present", "present", "absent"])), exclusive=draw(st.booleans()))
+        row.update({attribute: draw(st.sampled_from([None, True, False])) for attribute in ATTRIBUTES})
+        row.update(connection_limit=draw(st.sampled_from([None, 5, 6])), password=draw(st.sampled_from([None, *VERIFIERS])))
+        row.update(member_of=draw(st.one_of(st.none(), subset(set(NAMES) - {name}))), grants=draw(st.lists(grants(), max_size=3)))
+        row.update(data_nodes=draw(st.one_of(st.none(), st.just(["*"]), subset(DATA_NODES))), drop_user_mappings=draw(st.booleans()))
+        row.update(distributed_hypertables_in=draw(st.one_of(st.none(), subset(SCHEMAS))))
+        rows.append(row)
+    schema = dict(defaults(schema_list()), name="m", owner=draw(st.sampled_from([None, "r", "postgres"])))
+    schema.update(state=draw(st.sampled_from(["present", "present", "absent"])), public_privs=draw(st.sampled_from([None, [], ["USAGE"], ["ALL"]])))
+    return dict(roles=rows, schemas=draw(st.sampled_from([None, [schema]])), extensions=None)
+
+
+def planned(model: Model, declared: dict[str, Any]) -> Plan:
+    return plan_roles(wanted_roles(declared), model.nodes, list(DATA_NODES))
+
+
+def planned_or_assumed(model: Model, declared: dict[str, Any]) -> Plan:
+    try:
+        return planned(model, declared)
+    except ClusterError:
+        assume(False)
+        raise
+
+
+@many
+@given(clusters(), declarations())
+def test_the_steps_lead_to_what_the_plan_says_and_nothing_is_left_to_do(nodes, declared):
+    model = Model(nodes)
+    plan = planned_or_assumed(model, declared)
+    result = model.after(plan.steps)
+    wanted = wanted_roles(declared)
+    assert plan.before == shown(wanted, model.nodes)
+    assert plan.after == shown(wanted, result.nodes)
+    again = planned(result, declared)
+    assert again.steps == [] and again.before == again.after == plan.after
+
+
+@many
+@given(clusters(), declarations())
+def test_every_node_is_as_declared(nodes, declared):
+    model = Model(nodes)
+    result = model.after(planned_or_assumed(model, declared).steps)
+    for row, role in zip(declared["roles"], wanted_roles(declared).roles):
+        for node in result.nodes:
+            assert (role.name in node.roles) is role.present
+            if not role.present:
+                continue
+            found = node.roles[role.name]
+            assert all(found.attributes[name] is row[name] for name in ATTRIBUTES if row[name] is not None)
+            assert row["connection_limit"] in (None, found.connection_limit) and row["password"] in (None, found.verifier)
+            assert row["member_of"] is None or (set(row["member_of"]) == found.member_of if role.exclusive else set(row["member_of"]) <= found.member_of)
+            for object, privileges in declared_objects(role, node).items():
+                has = node.held(object, role.name).all
+                if object.kind == "default tables" and object.name == role.name:
+                    continue
+                assert privileges <= has
+                if role.exclusive and node.owner_of(object) != role.name:
+                    assert privileges == has
+
+
+@many
+@given(clusters(), declarations())
+def test_what_is_not_declared_is_not_touched(nodes, declared):
+    model = Model(nodes)
+    result = model.after(planned_or_assumed(model, declared).steps)
+    declared_roles = {row["name"] for row in declared["roles"]}
+    for before, after in zip(model.nodes, result.nodes):
+        assert all(after.roles[name] == role for name, role in before.roles.items() if name not in declared_roles)
+        for object, entry in before.acl.items():
+            if object.kind == "schema" and declared["schemas"] and object.name == "m":
+                continue
+            assert all(after.held(object, role) == held for role, held in entry.items() if role not in declared_roles)
+
+
+@many
+@given(clusters(), declarations(), st.data())
+def test_an_interrupted_run_is_finished_by_the_next_one(nodes, declared, data):
+    model = Model(nodes)
+    plan = planned_or_assumed(model, declared)
+    # Lanes run side by side: of each server's steps the first ones are done. The access node's come in between.
+    done = plan.steps[: data.draw(st.integers(0, len(plan.steps)))]
+    interrupted = model.after(done)
+    rest = planned(interrupted, declared)
+    wanted = wanted_roles(declared)
+    assert shown(wanted, interrupted.after(rest.steps).nodes) == plan.after
+
+
+@many
+@given(clusters(), declarations())
+def test_secrets_are_in_no_text(nodes, declared):
+    plan = planned_or_assumed(Model(nodes), declared)
+    text = f"{plan} {plan_text(plan)} {[step.statement.without_secrets() for step in plan.steps]}"
+    assert not any(verifier in text for verifier in VERIFIERS)
+
+
+def test_enough_of_the_examples_are_not_refused():
+    """Else the tests above would prove little."""
+    counted = {True: 0, False: 0}
+
+    @settings(many, max_examples=200)
+    @given(clusters(), declarations())
+    def count(nodes, declared):
+        try:
+            counted[bool(planned(Model(nodes), declared).steps)] += 1
+        except ClusterError:
+            pass
+
+    count()
+    assert counted[True] > 40, counted
+
+
+def test_the_model_refuses():
+    """It would not find a wrong plan otherwise."""
+    node = NodeState(ACCESS_NODE, None, "s", "db", "postgres", schemas={"m": Schema("postgres")})
+    wanted = wanted_roles(dict(roles=[dict(defaults(role_list()), name="r", distributed_hypertables_in=["m"])], schemas=None, extensions=None))
+    steps = plan_roles(wanted, [node], []).steps
+    assert [step.action for step in steps] == ["create", "grant", "grant"]
+    with pytest.raises(Refused, match="role r does not exist"):
+        Model([node]).after(steps[1:])
+    with pytest.raises(Refused, match="it has privileges"):
+        drop = wanted_roles(dict(roles=[dict(defaults(role_list()), name="r", state="absent")], schemas=None, extensions=None))
+        there = Model([node]).after(steps)
+        there.after(plan_roles(drop, there.nodes, []).steps[1:])

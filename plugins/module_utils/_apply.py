@@ -91,9 +91,7 @@ class _Progress:
         connection.run(Statement("SELECT set_config('application_name', %s, false)", values=(f"{self._module._name} {text}",)), step.subject)
 
 
-def _run_in_turn(
-    module: AnsibleModule, connection: Connection, access_node: AccessNode, steps: list[Step], done: list[Step], progress: _Progress
-) -> None:
+def _run_in_turn(module: AnsibleModule, connection: Connection, access_node: AccessNode, steps: list[Step], done: list[Step], progress: _Progress) -> None:
     for step in steps:
         try:
             progress.begin(connection, step)

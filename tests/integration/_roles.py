@@ -125,7 +125,7 @@ class Roles:
     def acl(self, node: str, relation: str) -> dict[str, str]:
         """Role -> privileges granted on a relation, as letters."""
         rows = self.on(node, "SELECT unnest(relacl)::text FROM pg_class WHERE oid = %s::regclass", relation)
-        return {role: letters for role, letters in (text.split("/")[0].rsplit("=", 1) for (text,) in rows)}
+        return dict(text.split("/")[0].rsplit("=", 1) for (text,) in rows)
 
     def check(self, shown: dict[str, Any]) -> None:
         """What the module shows is what the nodes have."""
@@ -133,7 +133,7 @@ class Roles:
             found = self.attributes(entry["node"], entry["name"])
             assert found == {name: entry[name] for name in _NAMES}, entry
             for subject, privileges in entry["privileges"].items():
-                kind, dummy, name = subject.partition(" ")
+                kind, _space, name = subject.partition(" ")
                 name = name[1:-1] if kind == "schema" else name
                 for privilege in privileges if kind in _TEST else ():
                     assert self.may(entry["node"], entry["name"], kind, name, privilege), (entry["node"], subject, privilege)

@@ -10,7 +10,8 @@ GONE = dict(roles=[dict(name="r", state="absent")])
 
 
 def test_role_with_privileges_of_all_kinds(roles):
-    roles.everywhere("CREATE SCHEMA m; CREATE TABLE m.plain (a int); CREATE ROLE r LOGIN; CREATE ROLE other; CREATE ROLE third; GRANT other TO r; GRANT r TO third")
+    roles.everywhere("CREATE ROLE r LOGIN; CREATE ROLE other; CREATE ROLE third; GRANT other TO r; GRANT r TO third")
+    roles.everywhere("CREATE SCHEMA m; CREATE TABLE m.plain (a int)")
     roles.everywhere(f"GRANT CREATE ON DATABASE {roles.database} TO r; GRANT ALL ON SCHEMA m TO r; GRANT SELECT ON m.plain TO r")
     roles.everywhere("ALTER DEFAULT PRIVILEGES FOR ROLE r GRANT SELECT ON TABLES TO other; ALTER DEFAULT PRIVILEGES FOR ROLE other GRANT SELECT ON TABLES TO r")
     roles.on("access node", "GRANT USAGE ON FOREIGN SERVER dn1 TO r; CREATE USER MAPPING FOR r SERVER dn2 OPTIONS (user 'r')")

@@ -120,7 +120,7 @@ def test_a_node_added_later_can_be_attached_once_the_role_is_there(application):
     run(application, *CREATE)
     application.cluster.register("dn4")
     application.servers["dn4"] = application.cluster.dn("dn4")
-    with pytest.raises(psycopg2.Error, match="permission denied for foreign server|does not exist|password authentication failed"):
+    with pytest.raises(psycopg2.Error, match=r"permission denied for foreign server|does not exist|password authentication failed"):
         run(application, f"SELECT attach_data_node('dn4', '{SCHEMA}.c')")
     application.converge(**application.wanted)
     run(application, f"SELECT attach_data_node('dn4', '{SCHEMA}.c')", FILL)

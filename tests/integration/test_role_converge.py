@@ -14,9 +14,7 @@ def test_role_on_all_nodes(roles):
     result = roles.converge(roles=[dict(name="r", login=True, createdb=True, connection_limit=7)])
     assert roles.nodes_with("r") == NODES
     for node in NODES:
-        assert roles.attributes(node, "r") == dict(
-            login=True, inherit=True, createdb=True, createrole=False, superuser=False, connection_limit=7, member_of=[]
-        )
+        assert roles.attributes(node, "r") == dict(login=True, inherit=True, createdb=True, createrole=False, superuser=False, connection_limit=7, member_of=[])
     assert result["before"]["roles"] == []
     assert {entry["node"] for entry in result["after"]["roles"]} == NODES
     assert [step["database"] for step in result["steps"]][-1].endswith(f"/{roles.database}")
@@ -92,7 +90,9 @@ def test_memberships_beyond_the_declared_stay_unless_exclusive(roles):
 
 def test_a_node_added_later_gets_the_same(roles):
     wanted = dict(
-        schemas=[dict(name="metrics")], extensions=[dict(name="pgcrypto")], roles=[dict(name="w", password="secret word", distributed_hypertables_in=["metrics"])]
+        schemas=[dict(name="metrics")],
+        extensions=[dict(name="pgcrypto")],
+        roles=[dict(name="w", password="secret word", distributed_hypertables_in=["metrics"])],
     )
     roles.converge(**wanted)
     roles.cluster.register("dn4")

@@ -138,7 +138,7 @@ def test_user_mapping_is_dropped_where_asked_for(mapped):
 
 
 def test_odd_name_with_password(roles):
-    name = "o'dd \"na$me\""
+    name = 'o\'dd "na$me"'
     roles.converge(roles=[dict(name=name, login=True, password=PASSWORD)])
     assert roles.nodes_with(name) == NODES
     assert may_log_in(roles.dns[2], name, PASSWORD)

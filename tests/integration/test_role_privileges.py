@@ -96,9 +96,7 @@ def test_undeclared_privileges_stay_unless_exclusive(tables):
 
 def test_exclusive_leaves_what_the_role_owns(roles):
     roles.everywhere("CREATE ROLE r; CREATE SCHEMA m AUTHORIZATION r; CREATE TABLE m.t (a int); ALTER TABLE m.t OWNER TO r")
-    roles.unchanged(
-        roles=[dict(name="r", exclusive=True, grants=[dict(type="schema", objs=["m"], privs=["USAGE"]), on_tables("SELECT", schema="m")])]
-    )
+    roles.unchanged(roles=[dict(name="r", exclusive=True, grants=[dict(type="schema", objs=["m"], privs=["USAGE"]), on_tables("SELECT", schema="m")])])
 
 
 def test_exclusive_refuses_what_another_role_granted(roles):

@@ -38,9 +38,13 @@ def test_owner_drifted_on_one_node(roles):
 def test_old_and_new_owner_with_privileges_of_their_own(roles):
     roles.everywhere("CREATE ROLE old; CREATE ROLE new; CREATE SCHEMA m AUTHORIZATION old; GRANT USAGE ON SCHEMA m TO new")
     schema = dict(type="schema", objs=["m"])
-    roles.converge(
+    result = roles.converge(
         schemas=[dict(name="m", owner="new")],
         roles=[dict(name="old", grants=[dict(schema, privs=["USAGE"])]), dict(name="new", grants=[dict(schema, privs=["ALL"])])],
+    )
+    # An owner has all privileges without a grant.
+    assert (
+        sorted((step["action"], step["object"].split(" on ")[0]) for step in result["steps"]) == [("alter", 'schema "m"')] * 4 + [("grant", 'role "old"')] * 4
     )
     assert not roles.may("dn1", "old", "schema", "m", "CREATE") and roles.may("dn1", "old", "schema", "m", "USAGE")
 

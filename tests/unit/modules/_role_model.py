@@ -40,6 +40,14 @@ class Model:
             changed.do(step)
         return changed
 
+    def state(self) -> list[NodeState]:
+        """To be compared: an entry without privileges is none."""
+        nodes = [node.copy() for node in self.nodes]
+        for node in nodes:
+            held = {object: {role: held for role, held in entry.items() if held.all} for object, entry in node.acl.items()}
+            node.acl = {object: entry for object, entry in held.items() if entry}
+        return nodes
+
     def do(self, step: Step) -> None:
         node = next(node for node in self.nodes if node.endpoint == step.endpoint)
         values = list(step.statement.values)

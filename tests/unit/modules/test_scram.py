@@ -10,13 +10,15 @@ from hypothesis import strategies as st
 MADE = {
     "p": "SCRAM-SHA-256$4096:/XF+nMe8TMifkHArx5tQ4A==$hxWzgoYWlh91xYXMzDkZYVTshD3OKdJf5InyV1pgTq4=:LzaqMXUikE+viwpOAY2uxLwcLRiTReGo2sMV4oN9cbo=",
     "s3cret/Pass word": "SCRAM-SHA-256$4096:ZP9UOf2Cf7+d1dZhTPDz3A==$fzVwmhUbk73OoZcy4TGEDscI90lI8VAcAQrAsH2yt54=:2tIXvI3hQYB27/bgb5gGWhJBlUbQjZZB8WfOxrfSJvQ=",
-    "p\xe4ssw\xf6rd \xbd \ufb01": "SCRAM-SHA-256$4096:CPlucGS7UjB06BjdOoRhxQ==$BBo8GhIRYpVtuzYnjwyjw8Uda9Z4h2du/AhlKs//mB8=:QtEYwv7nZ1DSbW0Wp/O0ub7qcVDUAPimSnnRzxmB3Nk=",
+    "p\xe4ssw\xf6rd \xbd \ufb01": "SCRAM-SHA-256$4096:CPlucGS7UjB06BjdOoRhxQ==$"
+    "BBo8GhIRYpVtuzYnjwyjw8Uda9Z4h2du/AhlKs//mB8=:QtEYwv7nZ1DSbW0Wp/O0ub7qcVDUAPimSnnRzxmB3Nk=",
     "a\xa0b\xadc": "SCRAM-SHA-256$4096:xPQhjqzRU9jU1XqgBNS20A==$rXf2grtFhGYf/Zko0Xdgriz+m+Dw8dpz/rgCL41C0Yc=:cyccXn9KC0j4U5qPeJ+gBQGPh1VOEOzK0pcFhhog++E=",
     "\x01ctl": "SCRAM-SHA-256$4096:myBJ0Gb/S/j+nARDiCg+Ow==$eQPQJbibAoq9NI5fq4S4nMHcpUzR2C3OVZ9FdKEfj6M=:z4b8CGXKu/KAy4019gqwV/+zLyxg60zU4iiu+rauF2A=",
     "\xe4\x07bell": "SCRAM-SHA-256$4096:Gap3DGw1TkAykP6hDxyz/w==$O3Hfyb9tO79koxHr421th9B8x4TNjMcN59nld/aRG+I=:HYkU1BLPIz0nARd+whgrjVXr4c+kmE7hlz0Vr6gSe2Q=",
     "\u06271": "SCRAM-SHA-256$4096:7g4Pk8KZaK2V3Fc6a/PPZQ==$Xyjg148txuA+IT6zGl5pbzqUm3PgJBZ7pgiINbkU4kI=:wZ5X7LsXTuB6uQPj4tBYBQ2YxXK12BTZVg5eUDOcg2Y=",
     "\xad": "SCRAM-SHA-256$4096:CYzGuDYuazVVfx+BWOcBCQ==$2C8SKG1WCnhoPTAfQ7as2qATddAIR3bH2lbuUzn7uzk=:iepinavYLa9z+R7WmYMKhJEu5iRixYTHZJnI8Umd3Gg=",
-    "\u65e5\u672c\u8a9e": "SCRAM-SHA-256$4096:CP2IO0pea5jHp/+HTLR7oQ==$K1nEu7OLmKwJS1+Nyv6lFPnWjDhqdm0SUvNTWGocvYo=:1adtiyWjJ4nSDaAHFgXjISuZLTcGrQXf1BWmU2wO4HA=",
+    "\u65e5\u672c\u8a9e": "SCRAM-SHA-256$4096:CP2IO0pea5jHp/+HTLR7oQ==$"
+    "K1nEu7OLmKwJS1+Nyv6lFPnWjDhqdm0SUvNTWGocvYo=:1adtiyWjJ4nSDaAHFgXjISuZLTcGrQXf1BWmU2wO4HA=",
 }
 
 

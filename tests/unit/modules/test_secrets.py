@@ -5,8 +5,11 @@ import pytest
 from _build import access_node, endpoint, look, node_parameters
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
 from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import looks_needed, plan_data_nodes
+from ansible_collections.timescaledb.multinode.plugins.module_utils._role_plan import plan_roles
+from ansible_collections.timescaledb.multinode.plugins.module_utils._role_state import NodeState, Role
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Secret, Statement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import wanted_nodes
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_roles import ATTRIBUTES, role_list, wanted_roles
 
 PASSWORD = "hunter2"
 
@@ -61,3 +64,13 @@ def test_rendered_statement_has_no_password():
 @pytest.mark.parametrize("password", [None, ""])
 def test_no_password_is_none(password):
     assert wanted_nodes([node_parameters(node_name="dn1", password=password)])[0].password is None
+
+
+def test_nothing_of_a_role_shows_password_or_verifier():
+    row = {name: option.get("default") for name, option in role_list()["options"].items()}
+    wanted = wanted_roles(dict(roles=[dict(row, name="r", password=PASSWORD)], schemas=None, extensions=None))
+    node = NodeState("access node", None, "s", "db", "postgres", roles={"r": Role(dict.fromkeys(ATTRIBUTES, False), verifier=Secret("old verifier"))})
+    plan = plan_roles(wanted, [node], [], make=lambda password: f"verifier of {password}")
+    assert plan.steps[0].statement.values == (f"verifier of {PASSWORD}",)
+    assert PASSWORD not in f"{wanted} {plan} {node}" and "verifier of" not in f"{plan}" and "old verifier" not in f"{node} {plan}"
+    assert PASSWORD not in Connection(_Raw(), "an").render(plan.steps[0].statement)

@@ -39,9 +39,10 @@ class Draft:
 
     def __post_init__(self) -> None:
         self.nodes = [node.copy() for node in self.nodes]
-        first: dict[str, NodeState] = {}
-        for node in self.nodes:
-            node.roles = first.setdefault(node.server, node).roles
+        for first in self.servers:
+            for node in self.nodes:
+                if node.server == first.server:
+                    node.roles = first.roles
 
     @property
     def access_node(self) -> NodeState:
@@ -51,7 +52,10 @@ class Draft:
     @property
     def servers(self) -> list[NodeState]:
         """One node for each server, the access node for its own."""
-        return list({node.server: node for node in reversed(self.nodes)}.values())[::-1]
+        first: dict[str, NodeState] = {}
+        for node in self.nodes:
+            first.setdefault(node.server, node)
+        return list(first.values())
 
     @property
     def skipped(self) -> set[str]:

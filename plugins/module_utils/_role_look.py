@@ -40,6 +40,8 @@ _ONLY_HERE = "SET timescaledb_experimental.enable_distributed_ddl = off"
 
 def observe_nodes(module: AnsibleModule, connection: Connection, access_node: AccessNode, wanted: WantedRoles) -> list[NodeState]:
     """Read the access node, which comes first, and the data nodes that are available. Raises ClusterError(s), one for each node that cannot be read."""
+    if module.params["connect_timeout"] < 1:
+        raise ClusterError("option connect_timeout", f"it is {module.params['connect_timeout']}", "choose 1 or more seconds")
     if not access_node.superuser:
         raise ClusterError(
             "access node", f"role {access_node.role} is no superuser, and others cannot see password verifiers", "log in as a superuser", connection.name

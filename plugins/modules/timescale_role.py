@@ -73,7 +73,8 @@ options:
         description:
           - The password, or its SCRAM-SHA-256 verifier as C(pg_authid) has it. Nodes get a verifier only, all the same one, and a verifier that
             fits already stays.
-          - The access node itself logs in to data nodes with the line for the role in the file that C(timescaledb.passfile) names.
+          - The access node itself logs in to data nodes with the line for the role in the file that C(timescaledb.passfile) names, or with the
+            role's client certificate, which needs no password here.
         type: str
       member_of:
         description:

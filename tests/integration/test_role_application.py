@@ -116,6 +116,17 @@ def test_reader_needs_no_usage_of_data_nodes(application):
     application.unchanged(roles=[dict(name="reader", login=True, grants=reads, exclusive=True)])
 
 
+@pytest.mark.real_engine("writing new chunks by a role that does not own the table")
+def test_writer_needs_no_usage_of_data_nodes(application):
+    run(application, *CREATE)
+    schema = dict(type="schema", objs=[SCHEMA], privs=["USAGE"])
+    application.converge(roles=[dict(name="writer", login=True, grants=[schema, dict(type="table", schema=SCHEMA, objs=["c"], privs=["INSERT"])])])
+    application.on("access node", FILL, user="writer")
+    assert run(application, f"SELECT count(*) FROM {SCHEMA}.c") == [(90,)]
+    with pytest.raises(psycopg2.Error, match="permission denied for table c"):
+        application.on("access node", f"SELECT count(*) FROM {SCHEMA}.c", user="writer")
+
+
 def test_a_node_added_later_can_be_attached_once_the_role_is_there(application):
     run(application, *CREATE)
     application.cluster.register("dn4")

@@ -69,6 +69,10 @@ def test_login_that_a_data_node_does_not_let_in(roles):
     roles.refuse(f"no connection as role {SECURED}", 'data node "dn1"', 'data node "dn3"', roles=[dict(name="r")], login_user=SECURED)
 
 
+def test_timeout_that_is_none(roles):
+    roles.refuse("option connect_timeout: it is 0", roles=[dict(name="r")], connect_timeout=0)
+
+
 def test_data_node_that_is_down(roles, mortal):
     mortal.stop()
     roles.refuse('data node "mortal"', "no connection as role postgres", "start the node", roles=[dict(name="r")])

@@ -130,6 +130,11 @@ def connect_as_login(module: AnsibleModule) -> Connection:
     return Connection(raw, name)
 
 
+def require_driver(module: AnsibleModule) -> None:
+    """Fail where there is no driver, with its name."""
+    ensure_required_libs(module)
+
+
 def connect_with(module: AnsibleModule, parameters: dict[str, Any]) -> tuple[Connection | None, str]:
     """Connect with libpq parameters of our own: (connection, "") or (None, why not). Never raises; safe in threads."""
     name = f"{parameters['host']}:{parameters['port']}/{parameters['dbname']}"

@@ -12,7 +12,7 @@ description:
   - The password file that C(timescaledb.passfile) names, as M(timescaledb.multinode.timescale_passfile) writes a new one. By this the
     roles know that there is nothing to do.
   - Used by the roles of this collection.
-positional: database, role, password
+positional: database, role, password, others
 options:
   _input:
     description: Members as of the filter cluster_members.
@@ -30,6 +30,10 @@ options:
     description: Password of the role.
     type: string
     required: true
+  others:
+    description: Passwords of further roles, by name.
+    type: dictionary
+    default: {}
 author:
   - The timescaledb.multinode maintainers (@timescaledb-multinode)
 """

@@ -20,22 +20,24 @@ _BLOCK = re.compile(f"^{_BEGIN}.*?(?:^{_END}|\\Z)", re.DOTALL | re.MULTILINE)
 _LOGIN = re.compile(r"((?:(?:\\.|[^\\:])*:){4}).*")
 
 
-def passfile(nodes: Sequence[Mapping[str, Any]], database: str, role: str, password: str) -> str:
-    """The collection's block: one line host:port:database:role:password for each node, with the escapes that libpq wants.
+def passfile(nodes: Sequence[Mapping[str, Any]], database: str, role: str, password: str, others: Mapping[str, str] | None = None) -> str:
+    """The collection's block: one line host:port:database:role:password for each role and node, with the escapes that libpq wants.
 
     Args:
         nodes: each with host, port and database, which is None where the node has the common one.
+        others: passwords of further roles, by name.
 
     Raises:
         ValueError: a value has a line break, which the file cannot hold.
     """
-    rows = ((node["host"], node["port"], node["database"] or database, role, password) for node in nodes)
+    logins = {role: password} | {name: secret for name, secret in (others or {}).items() if name != role}
+    rows = ((node["host"], node["port"], node["database"] or database, *login) for login in logins.items() for node in nodes)
     lines = (":".join(_escaped(str(value)) for value in row) for row in rows)
     return _BEGIN + "".join(f"{line}\n" for line in dict.fromkeys(lines)) + _END
 
 
 def with_block(text: str, block: str) -> str:
-    """The file with this block in place of the one it has. It comes first, because the first line that fits counts."""
+    """The file with this block, empty to have none, in place of the one it has. It comes first, because the first line that fits counts."""
     return block + _BLOCK.sub("", text)
 
 

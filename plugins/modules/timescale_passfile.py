@@ -20,12 +20,17 @@ options:
       - The file. Directories that are missing are created for the owner alone.
     type: path
     required: true
+  state:
+    description:
+      - V(absent) takes the block out, and removes a file that has nothing else.
+    type: str
+    choices: [absent, present]
+    default: present
   nodes:
     description:
-      - The nodes, as they are registered at the access node.
+      - The nodes, as they are registered at the access node. Required with O(state=present).
     type: list
     elements: dict
-    required: true
     suboptions:
       node_name:
         description:
@@ -47,19 +52,21 @@ options:
         type: str
   database:
     description:
-      - Database of the nodes that have no other one.
+      - Database of the nodes that have no other one. Required with O(state=present).
     type: str
-    required: true
   role:
     description:
-      - Role that logs in.
+      - Role that logs in. Required with O(state=present).
     type: str
-    required: true
   password:
     description:
-      - Its password.
+      - Its password. Required with O(state=present).
     type: str
-    required: true
+  passwords:
+    description:
+      - Passwords of further roles, by name.
+    type: dict
+    default: {}
   owner:
     description:
       - Owner of the file. libpq takes no other file than one that the server's own user can read.
@@ -87,6 +94,12 @@ EXAMPLES = r"""
     database: metrics
     role: postgres
     password: "{{ vault_timescaledb_password }}"
+  become: true
+
+- name: Take the passwords away, for the nodes log in by certificate
+  timescaledb.multinode.timescale_passfile:
+    path: /etc/timescaledb-multinode.passfile
+    state: absent
   become: true
 """
 
@@ -135,6 +148,14 @@ def write(path: str, text: str, owner: int, group: int) -> None:
         raise
 
 
+def put(path: str, text: str, attributes: tuple[int, int, int] | None) -> None:
+    """The file as it must be; without attributes it must not be."""
+    if attributes is None:
+        os.unlink(path)
+    else:
+        write(path, text, attributes[0], attributes[1])
+
+
 def make_directory(path: str, owner: int, group: int) -> None:
     """Create what is missing of it."""
     if not os.path.isdir(path):
@@ -156,21 +177,27 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             path=dict(type="path", required=True),
-            nodes=dict(type="list", elements="dict", options=node, required=True),
-            database=dict(type="str", required=True),
-            role=dict(type="str", required=True),
-            password=dict(type="str", required=True, no_log=True),
+            state=dict(type="str", choices=["absent", "present"], default="present"),
+            nodes=dict(type="list", elements="dict", options=node),
+            database=dict(type="str"),
+            role=dict(type="str"),
+            password=dict(type="str", no_log=True),
+            passwords=dict(type="dict", default={}, no_log=True),
             owner=dict(type="str", default="postgres"),
             group=dict(type="str", default="postgres"),
         ),
+        required_if=[("state", "present", ("nodes", "database", "role", "password"))],
         supports_check_mode=True,
     )
     options = module.params
     path = os.path.realpath(options["path"])
     try:
-        block = passfile(options["nodes"], options["database"], options["role"], options["password"])
+        block = ""
+        if options["state"] == "present":
+            block = passfile(options["nodes"], options["database"], options["role"], options["password"], options["passwords"])
     except ValueError as error:
         module.fail_json(msg=f"password file {path}: {error}. Remedy: choose another password or name.")
+    wanted: tuple[int, int, int] | None
     try:
         wanted = (pwd.getpwnam(options["owner"]).pw_uid, grp.getgrnam(options["group"]).gr_gid, MODE)
     except KeyError as error:
@@ -178,9 +205,11 @@ def main() -> None:
     try:
         text, attributes = read(path)
         after = with_block(text, block)
+        if not after:
+            wanted = None
         changed = (text, attributes) != (after, wanted)
         if changed and not module.check_mode:
-            write(path, after, wanted[0], wanted[1])
+            put(path, after, wanted)
     except OSError as error:
         module.fail_json(msg=f"password file {path}: {error.strerror}. Remedy: give a path that can be a file, and run the task as root.")
     module.exit_json(changed=changed, path=path, diff=dict(before=shown(text, attributes), after=shown(after, wanted), before_header=path, after_header=path))

@@ -144,3 +144,26 @@ def test_libpq_logs_in_by_it(cluster, folder, password):
         log_in(path)
     finally:
         cluster.query(f"ALTER ROLE {SECURED} PASSWORD %s", PASSWORD)
+
+
+def test_the_block_is_taken_away_and_with_it_a_file_that_has_nothing_else(folder):
+    path = folder / "passfile"
+    absent = dict(path=str(path), state="absent", owner=OWNER, group=GROUP)
+    assert not run_module("timescale_passfile", absent)["changed"]
+    keep(path, "dn1")
+    predicted = run_module("timescale_passfile", absent, check=True)
+    assert predicted["changed"] and path.exists()
+    result = run_module("timescale_passfile", absent)
+    assert result["changed"] and result["diff"] == predicted["diff"] and not path.exists()
+    assert "secret" not in str(result)
+    assert not run_module("timescale_passfile", absent)["changed"]
+
+
+def test_lines_of_others_stay_when_the_block_goes(folder):
+    path = folder / "passfile"
+    path.write_text("dn9:*:*:backup:theirs\n")
+    keep(path, "dn1", passwords={"app": "another secret"})
+    assert "dn1:5432:metrics:app:another secret" in logins(path)
+    assert run_module("timescale_passfile", dict(path=str(path), state="absent", owner=OWNER, group=GROUP))["changed"]
+    assert path.read_text() == "dn9:*:*:backup:theirs\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600

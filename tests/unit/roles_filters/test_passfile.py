@@ -71,3 +71,8 @@ def test_the_block_comes_first_and_once(text: str, rest: str) -> None:
 def test_passwords_are_masked_also_behind_escapes() -> None:
     text = "# a:b:c:d:e\nh\\:x:1:d:u\\\\:pass:w\\:ord\nnot a login\n"
     assert without_passwords(text) == "# a:b:c:d:e\nh\\:x:1:d:u\\\\:********\nnot a login\n"
+
+
+def test_further_roles_have_lines_of_their_own_behind() -> None:
+    text = passfile([member(), member("dn2")], "metrics", "postgres", "secret", {"app": "other", "postgres": "ignored"})
+    assert [fields(line)[3:] for line in text.splitlines()[1:-1]] == [["postgres", "secret"]] * 2 + [["app", "other"]] * 2

@@ -9,9 +9,9 @@ name: hba_rules
 short_description: Lines of pg_hba.conf for the nodes of a cluster
 version_added: 0.1.0
 description:
-  - Makes the lines that let in these addresses, by SCRAM only.
+  - Makes the lines that let in these addresses, by SCRAM only, or by certificate only.
   - Used by the roles of this collection.
-positional: database, role
+positional: database, role, others, method
 options:
   _input:
     description: IP addresses.
@@ -25,6 +25,16 @@ options:
     description: Name of the role.
     type: string
     required: true
+  others:
+    description: Names of further roles.
+    type: list
+    elements: string
+    default: []
+  method:
+    description: How they log in.
+    type: string
+    choices: [password, certificate]
+    default: password
 author:
   - The timescaledb.multinode maintainers (@timescaledb-multinode)
 """

@@ -81,7 +81,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_jobs
 from ansible_collections.timescaledb.multinode.plugins.plugin_utils._adopted import Adopted, Observed, adopted
 
 _SUFFIXES = ("timescale_cluster.yml", "timescale_cluster.yaml")
-_NAMES = ["server_version_num", "data_directory", "cluster_name", "listen_addresses", "timescaledb.passfile"]
+_NAMES = ["server_version_num", "data_directory", "cluster_name", "listen_addresses", "timescaledb.passfile", "ssl", "timescaledb.ssl_dir"]
 _SETTINGS = "SELECT name, setting FROM pg_settings WHERE name = ANY (%s)"
 _SETTINGS_FILE = """
 SELECT pg_read_file(sourcefile) AS content

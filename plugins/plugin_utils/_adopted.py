@@ -92,6 +92,8 @@ def _variables(observed: Observed) -> dict[str, Any]:
         variables["timescaledb_host_listen_addresses"] = [address.strip() for address in settings["listen_addresses"].split(",")]
     if settings.get("timescaledb.passfile"):
         variables["timescaledb_host_passfile"] = settings["timescaledb.passfile"]
+    if settings.get("ssl") == "on" and settings.get("timescaledb.ssl_dir"):
+        variables |= {"timescaledb_host_auth_method": "certificate", "timescaledb_host_ssl_dir": settings["timescaledb.ssl_dir"]}
     variables |= _places(settings)
     overrides = {match["name"]: match["value"].replace("''", "'").replace("\\\\", "\\") for match in _SETTING.finditer(observed.settings_file)}
     if overrides:

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any
 
@@ -54,10 +54,21 @@ def _sources(name: str, host: Mapping[str, Any], resolved: Mapping[str, list[str
     return resolved.get(_member(name, host)["host"], [])
 
 
-def hba_rules(addresses: list[str], database: str, role: str) -> list[str]:
-    """Lines of pg_hba.conf that let in these addresses, by SCRAM only."""
-    parsed = (ip_address(address) for address in addresses)
-    return [f"host {_quoted(database)} {_quoted(role)} {address}/{address.max_prefixlen} scram-sha-256" for address in parsed]
+def hba_rules(addresses: list[str], database: str, role: str, others: Sequence[str] = (), method: str = "password") -> list[str]:
+    """Lines of pg_hba.conf that let in these addresses as these roles, by SCRAM only, or by certificate only.
+
+    By certificate: without TLS the roles are turned away here, whatever the rules of others say further down.
+    """
+    roles = ",".join(_quoted(name) for name in dict.fromkeys((role, *others)))
+    networks = [f"{address}/{address.max_prefixlen}" for address in map(ip_address, addresses)]
+    what = f"{_quoted(database)} {roles}"
+    if method == "certificate":
+        return [
+            rule
+            for network in networks
+            for rule in (f"hostssl {what} {network} cert clientcert=verify-full", f"hostnossl {what} {network} reject")
+        ]
+    return [f"host {what} {network} scram-sha-256" for network in networks]
 
 
 def _quoted(name: str) -> str:

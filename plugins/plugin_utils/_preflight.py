@@ -24,6 +24,7 @@ from ansible_collections.timescaledb.multinode.plugins.plugin_utils._settings im
 _FAMILIES = ("Debian", "RedHat")
 # PostgreSQL majors of each TimescaleDB minor release that this collection installs (its CMakeLists.txt); 11 and 12 are left out.
 _FIRST_POSTGRESQL = 13
+_OF_CERTIFICATES = ("ssl", "ssl_cert_file", "ssl_key_file", "ssl_ca_file", "ssl_crl_file", "timescaledb.ssl_dir")
 _LAST_POSTGRESQL = {1: 13, 2: 13, 3: 13, 4: 13, 5: 14, 6: 14, 7: 14, 8: 14, 9: 15, 10: 15, 11: 15, 12: 15, 13: 15}
 
 
@@ -45,12 +46,13 @@ def host_findings(host: dict[str, Any]) -> list[dict[str, str]]:
     Args:
         host: name, unreachable (reason or empty), os_family, distribution, postgresql_version, timescaledb_version, install_method,
             node_type, cluster_name, port, database, encoding, locale, overrides, variables (those of the inventory with the prefix of a role),
-            known_variables, unknown_members, listen_addresses, probe (of _probe.parse_probe).
+            known_variables, unknown_members, listen_addresses, probe (of _probe.parse_probe), authentication (method, ssl_dir, passfile, roles,
+            authority, authority_dir, authority_there, passwords (names of roles), whole (the run has all hosts of the cluster), switching).
     """
     name = host["name"]
     if host["unreachable"]:
         return [finding(name, "host", f"it is unreachable: {host['unreachable']}", "start it, or correct ansible_host, the login or become")]
-    checks = (_variables, _release, _operating_system, _python, _installation, _members, _listening, _server, _database, _preloads, _overrides)
+    checks = (_variables, _release, _operating_system, _python, _installation, _members, _listening, _server, _database, _preloads, _overrides, _authentication)
     return [finding(name, *found) for check in checks for found in check(host)]
 
 
@@ -198,6 +200,46 @@ def _overrides(host: dict[str, Any]) -> Found:
     return found
 
 
+def _authentication(host: dict[str, Any]) -> Found:
+    given = host["authentication"]
+    found: Found = []
+    if given["switching"] and not given["whole"]:
+        found.append(
+            ("timescaledb_host_auth_method", f"it has become {given['method']}, and the run leaves hosts of the cluster out", "run it without a limit")
+        )
+    for role in given["roles"]:
+        if not fits_into_hba(role):
+            found.append((f"role {role}", "pg_hba.conf cannot hold its name", "choose one without line breaks and other characters that are not printable"))
+    return found + (_certificates(host, given) if given["method"] == "certificate" else _passwords(given))
+
+
+def _passwords(given: dict[str, Any]) -> Found:
+    lacking = [role for role in given["roles"][1:] if role not in given["passwords"]]
+    return [(f"role {role}", "it is in timescaledb_host_node_roles and has no password", "add it to timescaledb_database_passwords") for role in lacking]
+
+
+def _certificates(host: dict[str, Any], given: dict[str, Any]) -> Found:
+    found: Found = []
+    for variable in ("timescaledb_database_password", "timescaledb_database_passwords"):
+        if variable in host["variables"]:
+            cause = "it is set beside timescaledb_host_auth_method=certificate, by which no password is used"
+            found.append((f"variable {variable}", cause, "take one of the two out of the inventory"))
+    for name in sorted(host["overrides"]):
+        if name.lower() in _OF_CERTIFICATES:
+            found.append((f"timescaledb_host_settings.{name}", "timescaledb_host_auth_method=certificate sets it", "leave it out"))
+    if given["authority_there"]:
+        pass
+    elif given["authority"] == "external":
+        cause = f"there is no {given['authority_dir']}/ca.crt on the controller"
+        found.append(("certificate authority", cause, "put its certificate there, or set timescaledb_tls_authority_dir to where it is"))
+    elif host["probe"]["authority"]:
+        cause = f"this host has certificates, and {given['authority_dir']}/ca.crt is not on the controller"
+        found.append(("certificate authority", cause, "restore that folder, or set timescaledb_tls_authority_dir to where it is"))
+    if host["install_method"] == "preinstalled" and not host["probe"]["cryptography"]:
+        found.append(("certificates", "there is no openssl, or Python has no cryptography", "install openssl and python3-cryptography"))
+    return found
+
+
 def cluster_findings(hosts: list[dict[str, Any]]) -> list[dict[str, str]]:
     """Findings about the hosts together; hosts as for host_findings, with address added."""
     access = [host for host in hosts if host["is_access_node"]]
@@ -213,6 +255,13 @@ def cluster_findings(hosts: list[dict[str, Any]]) -> list[dict[str, str]]:
             found.append(finding(host["name"], "inventory", "it is in both groups", "give the data node another PostgreSQL cluster under another host name"))
     found += _same(hosts, "place", lambda host: f"{host['address']}:{host['port']}", "address and port")
     found += _same(data, "node name", lambda host: host["node_name"], "node name")
+    for what in ("method", "ssl_dir", "passfile", "roles"):
+        variable = {"method": "timescaledb_host_auth_method", "roles": "timescaledb_host_node_roles"}.get(what, f"timescaledb_host_{what}")
+        if len({str(host["authentication"][what]) for host in hosts}) > 1:
+            values = ", ".join(sorted({str(host["authentication"][what]) for host in hosts}))
+            found.append(finding("inventory", variable, f"it differs between hosts ({values})", "make it alike on all hosts"))
+    by_certificate = [host for host in hosts if host["authentication"]["method"] == "certificate"]
+    found += _same(by_certificate, "timescaledb_host_auth_method=certificate", lambda host: host["address"], "address, and needs a machine of its own:")
     for what in ("encoding", "locale"):
         values = {str(host[what]) for host in hosts}
         if len(values) > 1:

@@ -8,10 +8,11 @@
 from __future__ import annotations
 
 import json
+from ipaddress import ip_address
 from typing import Any
 
-_FLAGS = ("systemd", "unfinished", "python", "driver", "config", "included", "filled", "recovery")
-_TEXTS = ("family", "postgres", "initialized", "data", "encoding", "collation", "ctype", "extension", "preloads", "passfile", "settings", "hba")
+_FLAGS = ("systemd", "unfinished", "python", "driver", "config", "included", "filled", "recovery", "secured", "cryptography")
+_TEXTS = ("family", "postgres", "initialized", "data", "encoding", "collation", "ctype", "extension", "preloads", "passfile", "settings", "hba", "authority")
 _ASKED = ("asked_database", "asked_passfile")
 _NUMBERS = ("cpus", "port")
 
@@ -27,11 +28,14 @@ def parse_probe(text: str) -> dict[str, Any]:
         addresses), own (its IP addresses), others (port -> file of another PostgreSQL cluster), listening (ports).
         Of the PostgreSQL cluster: config, included (conf.d is), filled (bool), initialized (major version or None), data (path),
         passfile, settings and hba (owner, mode and, but for hba, SHA-256 of these files), rules (lines of the collection's block in
-        pg_hba.conf).
+        pg_hba.conf), secured (its settings are those of login by certificate).
+        Of certificates, where it was asked for them: authority (owner, mode and SHA-256 of its certificate), crls (paths of revocation
+        lists), cryptography (there is what makes keys), certificates (file -> end in seconds since 1970, fits its key, trusted by the
+        authority, attributes (owners and modes of key and certificate), names).
         Of its server, where one runs: port (else None), recovery, preloads (libraries), pending (restart, reload and errors, as
         pending.sql says), encoding, collation, ctype, extension (of the cluster's database, None where there is none).
     """
-    probe: dict[str, Any] = dict(packages={}, available=[], addresses={}, others={}, listening=[], own=[], rules=[])
+    probe: dict[str, Any] = dict(packages={}, available=[], addresses={}, others={}, listening=[], own=[], rules=[], crls=[], certificates={})
     probe.update(system=dict(id="", codename="", name=""), memory=None, pending=None)
     probe.update(dict.fromkeys(_FLAGS, False))
     probe.update(dict.fromkeys((*_ASKED, *_TEXTS, *_NUMBERS)))
@@ -71,5 +75,22 @@ def _take(probe: dict[str, Any], name: str, value: str) -> None:
         probe["listening"].append(int(value, 16))
     elif name == "rule":
         probe["rules"].append(value)
+    elif name == "crl":
+        probe["crls"].append(value)
+    elif name == "certificate":
+        probe["certificates"].update(_certificate(value))
     elif name == "pending":
         probe[name] = json.loads(value)
+
+
+def _certificate(text: str) -> dict[str, dict[str, Any]]:
+    file, end, fits, trusted, *rest = text.split(" ")
+    attributes, names = " ".join(rest[:4]), rest[4] if len(rest) > 4 else ""
+    there = [_alternative(name) for name in names.split(",") if name]
+    return {file: dict(end=int(end), fits=fits == "yes", trusted=trusted == "yes", attributes=attributes, names=there)}
+
+
+def _alternative(name: str) -> str:
+    """As subjectAltName has it: openssl writes addresses in a way of its own."""
+    kind, _colon, value = name.partition(":")
+    return f"IP:{ip_address(value)}" if kind == "IPAddress" else f"{kind}:{value}"

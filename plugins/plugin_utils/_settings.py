@@ -31,6 +31,8 @@ class Host:
         cpus: number of processors.
         postgresql_version: major version.
         overrides: the user's settings.
+        ssl_dir: folder of keys and certificates where the nodes log in to each other by certificate, else empty.
+        ssl_crl_file: revocation list, where there is one.
     """
 
     node_type: str
@@ -41,6 +43,8 @@ class Host:
     listen_addresses: str | list[str]
     passfile: str
     overrides: dict[str, Any] = field(default_factory=dict)
+    ssl_dir: str = ""
+    ssl_crl_file: str = ""
 
     @property
     def is_access_node(self) -> bool:
@@ -51,7 +55,7 @@ class Host:
 def server_settings(host: Host) -> list[dict[str, str]]:
     """The settings in the order of the file, each with name, value (as text, not quoted) and why."""
     settings: dict[str, tuple[str, str]] = {}
-    for group in (_connection(host), _multinode(host), _memory(host), _parallelism(host), _wal(host), _miscellaneous(host)):
+    for group in (_connection(host), _tls(host), _multinode(host), _memory(host), _parallelism(host), _wal(host), _miscellaneous(host)):
         settings.update(group)
     for given, value in host.overrides.items():
         # To PostgreSQL capitals make no difference.
@@ -101,6 +105,21 @@ def _connection(host: Host) -> dict[str, tuple[str, str]]:
         "max_connections": (str(max_connections(host)), "by memory"),
         "password_encryption": ("scram-sha-256", "the nodes log in to each other by SCRAM only"),
     }
+
+
+def _tls(host: Host) -> dict[str, tuple[str, str]]:
+    if not host.ssl_dir:
+        return {}
+    settings = {
+        "ssl": ("on", "the nodes log in to each other by certificate; an access node with it demands it of its data nodes"),
+        "ssl_cert_file": (f"{host.ssl_dir}/server.crt", "issued to this host"),
+        "ssl_key_file": (f"{host.ssl_dir}/server.key", "made on this host, which it never leaves"),
+        "ssl_ca_file": (f"{host.ssl_dir}/ca.crt", "clients are let in with certificates of this authority; TimescaleDB verifies data nodes by it too"),
+        "timescaledb.ssl_dir": (host.ssl_dir, "the client certificate of each role, the same path on every node because chunk moves hand it on"),
+    }
+    if host.ssl_crl_file:
+        settings["ssl_crl_file"] = (host.ssl_crl_file, "certificates that are no longer accepted")
+    return settings
 
 
 def _multinode(host: Host) -> dict[str, tuple[str, str]]:

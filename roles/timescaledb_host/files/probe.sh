@@ -1,8 +1,9 @@
 # shellcheck shell=sh
 # What is on this host already. Reads only. Prints name=value lines; see plugin_utils/_probe.py.
-# Arguments: database passfile "address..." query interpreter (may be empty), family bindir configdir datadir for each of two families, package...
-database=$1 passfile=$2 addresses=$3 pending=$4 interpreter=$5
-shift 5
+# Arguments: database passfile ssl_dir "certificate..." (both may be empty) "address..." query interpreter (may be empty),
+# family bindir configdir datadir for each of two families, package...
+database=$1 passfile=$2 ssl_dir=$3 certificates=$4 addresses=$5 pending=$6 interpreter=$7
+shift 7
 printf 'asked_database=%s\nasked_passfile=%s\n' "$database" "$passfile"
 
 # Less than Ansible's facts, and with them in one round trip.
@@ -91,6 +92,7 @@ like() {
 }
 like passfile "$passfile"
 like settings "$config/conf.d/timescaledb-multinode.conf"
+grep -qs '^timescaledb.ssl_dir = ' "$config/conf.d/timescaledb-multinode.conf" && echo secured=yes
 if [ -f "$config/pg_hba.conf" ]; then
     echo "hba=$(stat --format='%U:%G 0%a' "$config/pg_hba.conf")"
     begin="# BEGIN timescaledb.multinode $database" end="# END timescaledb.multinode $database" awk '
@@ -99,6 +101,27 @@ if [ -f "$config/pg_hba.conf" ]; then
         $0 == ENVIRON["begin"] { inside = 1 }
     ' "$config/pg_hba.conf"
 fi
+
+# Certificates, where the nodes log in by them: of which authority, until when, of the key beside it, with the wanted owner, for which names.
+if [ -n "$ssl_dir" ]; then
+    like authority "$ssl_dir/ca.crt"
+    for crl in "$ssl_dir"/*.crl; do
+        [ -f "$crl" ] && echo "crl=$crl"
+    done
+    { dpkg-query --show python3-cryptography || rpm --query python3-cryptography || python3 -c 'import cryptography'; } >/dev/null 2>&1 &&
+        command -v openssl >/dev/null && echo cryptography=yes
+fi
+for name in $certificates; do
+    certificate=$ssl_dir/$name.crt key=$ssl_dir/$name.key
+    [ -f "$certificate" ] && [ -f "$key" ] || continue
+    end=$(openssl x509 -in "$certificate" -noout -enddate 2>/dev/null) || continue
+    fits=no trusted=no
+    [ "$(openssl x509 -in "$certificate" -noout -pubkey)" = "$(openssl pkey -in "$key" -pubout 2>/dev/null)" ] && fits=yes
+    # Its end is judged by itself.
+    openssl verify -no_check_time -CAfile "$ssl_dir/ca.crt" "$certificate" >/dev/null 2>&1 && trusted=yes
+    names=$(openssl x509 -in "$certificate" -noout -ext subjectAltName 2>/dev/null | sed -n '2s/ //gp')
+    echo "certificate=$name $(date -d "${end#notAfter=}" +%s) $fits $trusted $(stat --format='%U:%G 0%a' "$key" "$certificate" | tr '\n' ' ')$names"
+done
 
 # The kernel's table of listening sockets: state 0A, the port in hexadecimal behind the address.
 cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | sed -n 's/^ *[0-9]*: [0-9A-F]*:\([0-9A-F]*\) [0-9A-F]*:[0-9A-F]* 0A .*/listening=\1/p' | sort -u

@@ -101,3 +101,10 @@ def test_hypertables_are_declared_in_the_options_of_the_role():
 def test_jobs_are_declared_as_they_are_and_those_that_are_not_there_are_turned_off():
     variables = made("dn1", intervals={"heal": "00:10:00"}).variables
     assert (variables["timescaledb_cluster_heal_interval"], variables["timescaledb_cluster_analyze_interval"]) == ("00:10:00", "")
+
+
+def test_how_the_nodes_log_in():
+    by_certificate = {"timescaledb_host_auth_method": "certificate", "timescaledb_host_ssl_dir": "/tls"}
+    assert by_certificate.items() <= made(settings=DEBIAN | {"ssl": "on", "timescaledb.ssl_dir": "/tls"}).variables.items()
+    for settings in ({"ssl": "on"}, {"ssl": "off", "timescaledb.ssl_dir": "/tls"}, {"ssl": "on", "timescaledb.ssl_dir": ""}):
+        assert "timescaledb_host_auth_method" not in made(settings=DEBIAN | settings).variables

@@ -22,7 +22,7 @@ def texts(*folders: str) -> str:
 
 
 def named(text: str) -> set[str]:
-    return set(re.findall(r"(?<![\w.])timescaledb_(?:cluster|database|host)_[a-z_]*[a-z]", text)) - NO_VARIABLES
+    return set(re.findall(r"(?<![\w.])timescaledb_(?:cluster|database|host|tls)_[a-z_]*[a-z]", text)) - NO_VARIABLES
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -51,9 +51,12 @@ def test_each_entry_point_is_a_file_of_tasks(role, entry_point):
     assert (CHECKOUT / "roles" / role / "tasks" / f"{entry_point}.yml").is_file()
 
 
-def test_each_entry_point_that_the_playbook_uses_is_specified():
-    plays = load(CHECKOUT / "playbooks/deploy.yml")
-    used = [task["ansible.builtin.import_role"] for play in plays for task in play["tasks"]]
+def test_each_entry_point_that_is_used_is_specified():
+    """By the playbooks, and by roles that use another one."""
+    plays = [play for path in sorted((CHECKOUT / "playbooks").glob("*.yml")) for play in load(path)]
+    tasks = [task for play in plays for task in play["tasks"]]
+    tasks += [task for path in sorted((CHECKOUT / "roles").glob("*/tasks/*.yml")) for task in load(path)]
+    used = [task[kind] for task in tasks for kind in ("ansible.builtin.import_role", "ansible.builtin.include_role") if kind in task]
     assert {(role["name"].rpartition(".")[2], role.get("tasks_from", "main")) for role in used} == set(ENTRY_POINTS)
 
 
@@ -73,6 +76,8 @@ def test_each_option_says_what_it_is(role):
 
 def test_passwords_are_marked():
     assert options("timescaledb_database")["timescaledb_database_password"]["no_log"] is True
+    assert options("timescaledb_database")["timescaledb_database_passwords"]["no_log"] is True
+    assert options("timescaledb_tls")["timescaledb_tls_authority_passphrase"]["no_log"] is True
     assert options("timescaledb_cluster")["timescaledb_cluster_data_nodes"]["options"]["password"]["no_log"] is True
 
 

@@ -10,6 +10,22 @@ from ansible_collections.timescaledb.multinode.plugins.plugin_utils._probe impor
 GIB = 1024**3
 
 
+def authentication(**changes: Any) -> dict[str, Any]:
+    described = dict(
+        method="password",
+        ssl_dir="/etc/timescaledb-multinode.ssl",
+        passfile="/etc/timescaledb-multinode.passfile",
+        roles=["postgres"],
+        authority="own",
+        authority_dir="/authority",
+        authority_there=True,
+        passwords=[],
+        whole=True,
+        switching=False,
+    )
+    return described | changes
+
+
 def host(name: str = "dn1", probe: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
     is_access_node = changes.pop("is_access_node", False)
     described = dict(
@@ -35,6 +51,7 @@ def host(name: str = "dn1", probe: dict[str, Any] | None = None, **changes: Any)
         variables=["timescaledb_host_port"],
         known_variables=["timescaledb_host_port", "timescaledb_host_settings", "timescaledb_cluster_hypertables"],
         unknown_members=[],
+        authentication=authentication(),
         probe=parse_probe("python=yes") | (probe or {}),
     )
     return described | changes

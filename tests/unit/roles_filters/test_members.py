@@ -52,6 +52,17 @@ def test_rules_let_in_one_address_by_scram(address: str, network: str) -> None:
     assert hba_rules([address], "metrics", "postgres") == [f'host "metrics" "postgres" {network} scram-sha-256']
 
 
+def test_further_roles_are_let_in_by_the_same_rule() -> None:
+    assert hba_rules(["10.0.0.1"], "metrics", "postgres", ["app", "postgres"]) == ['host "metrics" "postgres","app" 10.0.0.1/32 scram-sha-256']
+
+
+def test_rules_let_in_one_address_by_certificate_and_turn_it_away_without_tls() -> None:
+    assert hba_rules(["10.0.0.1"], "metrics", "postgres", method="certificate") == [
+        'hostssl "metrics" "postgres" 10.0.0.1/32 cert clientcert=verify-full',
+        'hostnossl "metrics" "postgres" 10.0.0.1/32 reject',
+    ]
+
+
 @pytest.mark.parametrize("name", ["all", "replication", "+staff", "@file", "/^x", "a, b", "Metrics DB", 'odd "name"', "#1"])
 def test_names_mean_only_themselves_in_a_rule(name: str) -> None:
     (rule,) = hba_rules(["10.0.0.1"], name, "postgres")

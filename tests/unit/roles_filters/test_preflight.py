@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from _hosts import access_node, host
+from _hosts import access_node, authentication, host
 from ansible_collections.timescaledb.multinode.plugins.plugin_utils._preflight import as_message, cluster_findings, host_findings
 
 
@@ -23,6 +23,13 @@ def test_a_deployed_host_has_no_findings() -> None:
         config=True, filled=True, initialized="15", port=5432, listening=[5432], encoding="UTF8", collation="C.UTF-8", ctype="C.UTF-8", extension="2.13.1"
     )
     assert host_findings(host(probe=running)) == []
+
+
+def test_hosts_whose_nodes_log_in_by_certificate_have_no_findings() -> None:
+    by_certificate = authentication(method="certificate", roles=["postgres", "app"])
+    hosts = [access_node(authentication=by_certificate), host(authentication=by_certificate | {"authority_there": False})]
+    assert [host_findings(one) for one in hosts] == [[], []]
+    assert cluster_findings(hosts) == []
 
 
 def test_an_unreachable_host_has_one_finding() -> None:

@@ -117,6 +117,38 @@ def test_files() -> None:
     assert (probe["asked_database"], probe["asked_passfile"]) == ("metrics", "/etc/timescaledb-multinode.passfile")
 
 
+CERTIFICATES = """\
+secured=yes
+cryptography=yes
+authority=postgres:postgres 0644 77aa
+crl=/etc/timescaledb-multinode.ssl/0123456789ab.crl
+certificate=server 1800000000 yes no postgres:postgres 0600 postgres:postgres 0644 DNS:dn1,IPAddress:10.0.0.2,IPAddress:FD00:0:0:0:0:0:0:1
+certificate=e8a48653851e28c69d0506508fb27fc5 1790000000 no yes postgres:postgres 0640 root:root 0644 \n"""
+
+
+def test_certificates() -> None:
+    probe = parse_probe(CERTIFICATES)
+    assert (probe["secured"], probe["cryptography"], probe["authority"]) == (True, True, "postgres:postgres 0644 77aa")
+    assert probe["crls"] == ["/etc/timescaledb-multinode.ssl/0123456789ab.crl"]
+    assert probe["certificates"] == {
+        "server": dict(
+            end=1800000000,
+            fits=True,
+            trusted=False,
+            attributes="postgres:postgres 0600 postgres:postgres 0644",
+            names=["DNS:dn1", "IP:10.0.0.2", "IP:fd00::1"],
+        ),
+        "e8a48653851e28c69d0506508fb27fc5": dict(
+            end=1790000000, fits=False, trusted=True, attributes="postgres:postgres 0640 root:root 0644", names=[]
+        ),
+    }
+
+
+def test_a_host_without_certificates() -> None:
+    probe = parse_probe("")
+    assert (probe["certificates"], probe["crls"], probe["authority"], probe["secured"]) == ({}, [], None, False)
+
+
 def test_what_waits_for_the_server() -> None:
     assert parse_probe(LINES)["pending"] == {"restart": None, "reload": False, "errors": 'x line 3: "y" is not good'}
     assert parse_probe("")["pending"] is None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from _hosts import access_node, host
+from _hosts import access_node, authentication, host
 from ansible_collections.timescaledb.multinode.plugins.plugin_utils._preflight import cluster_findings, host_findings
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
@@ -16,6 +16,7 @@ VARIABLES = {name for path in ROLES.glob("*/meta/argument_specs.yml") for name i
 
 SERVER = dict(postgres="postgres (PostgreSQL) 15.20", available=["2.12.0"])
 OVERRIDES = ["port", "listen_addresses", "timescaledb.passfile", "data_directory", "hba_file", "config_file", "work mem"]
+BY_CERTIFICATE = authentication(method="certificate")
 OF_ONE_HOST = [
     host(unreachable="timed out"),
     host(variables=["timescaledb_host_setings"]),
@@ -40,6 +41,15 @@ OF_ONE_HOST = [
     host(overrides={"max_prepared_transactions": 0}),
     host(overrides={"password_encryption": "md5"}),
     host(overrides={"wal_level": "replica"}),
+    host(authentication=authentication(switching=True, whole=False)),
+    host(authentication=authentication(roles=["postgres", "app"])),
+    host(authentication=authentication(roles=["postgres", "two\nlines"], passwords=["two\nlines"])),
+    host(authentication=BY_CERTIFICATE, variables=["timescaledb_database_password"], known_variables=["timescaledb_database_password"]),
+    host(authentication=BY_CERTIFICATE, variables=["timescaledb_database_passwords"], known_variables=["timescaledb_database_passwords"]),
+    host(authentication=BY_CERTIFICATE | {"authority": "external", "authority_there": False}),
+    host(authentication=BY_CERTIFICATE | {"authority_there": False}, probe=dict(authority="postgres:postgres 0644 77aa")),
+    host(authentication=BY_CERTIFICATE, install_method="preinstalled", probe=dict(SERVER, available=["2.13.1"], driver=True)),
+    *(host(authentication=BY_CERTIFICATE, overrides={name: "off"}) for name in ("ssl", "SSL_ca_file", "timescaledb.ssl_dir")),
     *(host(overrides={name: "1"}) for name in OVERRIDES),
 ]
 OF_THE_CLUSTER = [
@@ -51,6 +61,11 @@ OF_THE_CLUSTER = [
     [access_node(), host(encoding="LATIN1")],
     [access_node(), host(locale="de_DE.UTF-8")],
     [access_node(), host(timescaledb_version="2.12.2")],
+    [access_node(), host(authentication=authentication(method="certificate"))],
+    [access_node(), host(authentication=authentication(passfile="/elsewhere"))],
+    [access_node(), host(authentication=authentication(ssl_dir="/elsewhere"))],
+    [access_node(), host(authentication=authentication(roles=["postgres", "app"]))],
+    [access_node(address="a", port=1, authentication=BY_CERTIFICATE), host(address="a", authentication=BY_CERTIFICATE)],
 ]
 FINDINGS = [host_findings(one) for one in OF_ONE_HOST] + [cluster_findings(hosts) for hosts in OF_THE_CLUSTER]
 
@@ -65,7 +80,7 @@ def test_each_defect_is_one_complete_finding(findings):
 @pytest.mark.parametrize("findings", FINDINGS)
 def test_variables_of_a_remedy_exist(findings):
     for finding in findings:
-        assert set(re.findall(r"timescaledb_(?:cluster|database|host)_\w+", finding["remedy"])) <= VARIABLES
+        assert set(re.findall(r"timescaledb_(?:cluster|database|host|tls)_\w+", finding["remedy"])) <= VARIABLES
 
 
 def test_all_defects_of_a_host_are_found_at_once():

@@ -12,6 +12,8 @@ KIB, MIB, GIB = 1024, 1024**2, 1024**3
 
 
 def settings(node_type: str = "data_node", memory: float = 16 * GIB, cpus: int = 4, postgresql_version: int = 15, **overrides: Any) -> dict[str, str]:
+    ssl_dir = overrides.pop("ssl_dir", "")
+    ssl_crl_file = overrides.pop("ssl_crl_file", "")
     host = Host(
         node_type=node_type,
         memory=int(memory),
@@ -21,6 +23,8 @@ def settings(node_type: str = "data_node", memory: float = 16 * GIB, cpus: int =
         listen_addresses="*",
         passfile="/etc/passfile",
         overrides=overrides,
+        ssl_dir=ssl_dir,
+        ssl_crl_file=ssl_crl_file,
     )
     return {setting["name"]: setting["value"] for setting in server_settings(host)}
 
@@ -179,3 +183,18 @@ def test_each_setting_says_why_in_one_line(node_type: str) -> None:
     host = Host(node_type, 16 * GIB, 4, 15, 5432, "*", "/p", overrides={"work_mem": "1MB"})
     for setting in server_settings(host):
         assert setting["why"] and "\n" not in setting["why"], setting
+
+
+def test_nothing_of_tls_without_certificates() -> None:
+    assert [name for name in settings() if "ssl" in name] == []
+
+
+def test_certificates_are_those_of_the_folder() -> None:
+    assert {name: value for name, value in settings(ssl_dir="/tls").items() if "ssl" in name} == {
+        "ssl": "on",
+        "ssl_cert_file": "/tls/server.crt",
+        "ssl_key_file": "/tls/server.key",
+        "ssl_ca_file": "/tls/ca.crt",
+        "timescaledb.ssl_dir": "/tls",
+    }
+    assert settings(ssl_dir="/tls", ssl_crl_file="/tls/a.crl")["ssl_crl_file"] == "/tls/a.crl"

@@ -108,15 +108,17 @@ if [ -n "$ssl_dir" ]; then
     for crl in "$ssl_dir"/*.crl; do
         [ -f "$crl" ] && echo "crl=$crl"
     done
-    { dpkg-query --show python3-cryptography || rpm --query python3-cryptography || python3 -c 'import cryptography'; } >/dev/null 2>&1 &&
+    if { dpkg-query --show python3-cryptography || rpm --query python3-cryptography || python3 -c 'import cryptography'; } >/dev/null 2>&1; then
         command -v openssl >/dev/null && echo cryptography=yes
+    fi
 fi
 for name in $certificates; do
     certificate=$ssl_dir/$name.crt key=$ssl_dir/$name.key
-    [ -f "$certificate" ] && [ -f "$key" ] || continue
+    if [ ! -f "$certificate" ] || [ ! -f "$key" ]; then continue; fi
     end=$(openssl x509 -in "$certificate" -noout -enddate 2>/dev/null) || continue
     fits=no trusted=no
-    [ "$(openssl x509 -in "$certificate" -noout -pubkey)" = "$(openssl pkey -in "$key" -pubout 2>/dev/null)" ] && fits=yes
+    public=$(openssl x509 -in "$certificate" -noout -pubkey)
+    [ "$public" = "$(openssl pkey -in "$key" -pubout 2>/dev/null)" ] && fits=yes
     # Its end is judged by itself.
     openssl verify -no_check_time -CAfile "$ssl_dir/ca.crt" "$certificate" >/dev/null 2>&1 && trusted=yes
     names=$(openssl x509 -in "$certificate" -noout -ext subjectAltName 2>/dev/null | sed -n '2s/ //gp')

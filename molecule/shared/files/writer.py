@@ -21,7 +21,7 @@ class Writer(threading.Thread):
     def __init__(self, number, database, stop, lasting):
         super().__init__()
         self.number, self.database, self.stop, self.lasting = number, database, stop, lasting
-        self.confirmed, self.failures, self.longest = [], [], 0.0
+        self.confirmed, self.failures, self.longest = [], [], (0.0, "")
         self.session = None
 
     def run(self):
@@ -34,7 +34,7 @@ class Writer(threading.Thread):
             except psycopg2.Error as error:
                 self.failures.append(f"{time.strftime('%H:%M:%S')} {' '.join(str(error).split())}")
                 self.session = None
-            self.longest = max(self.longest, time.monotonic() - begin)
+            self.longest = max(self.longest, (round(time.monotonic() - begin, 3), time.strftime("%H:%M:%S")))
             row += 1
             time.sleep(0.02)
 
@@ -59,7 +59,8 @@ def main(database, folder):
         "confirmed": [writer.number * 1000000 + row for writer in writers for row in writer.confirmed],
         "failures": [failure for writer in writers for failure in writer.failures],
         "sessions": sum(len(writer.confirmed) if not writer.lasting else 1 for writer in writers),
-        "longest": round(max(writer.longest for writer in writers), 3),
+        # How long one write and read took at the most, and when it ended.
+        "longest": max(writer.longest for writer in writers),
     }
     with open(os.path.join(folder, "ledger.json"), "w") as file:
         json.dump(ledger, file)

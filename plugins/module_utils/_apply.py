@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count, groupby
 from queue import SimpleQueue
 
@@ -29,6 +29,10 @@ _HUSH = Statement(
 # TimescaleDB lets a data node's client change a part of a distributed hypertable only where it says that it knows what it does. What runs in a
 # lane is what the access node would not send, or has sent to other data nodes only.
 _DIRECTLY = "-c timescaledb.enable_client_ddl_on_data_nodes=on"
+
+# All locks of a transaction are kept until its end, on each data node as well, and a server has room for 64 for each of its sessions.
+_STEPS_OF_A_TRANSACTION = 100
+_BEGIN, _COMMIT, _ROLLBACK = Statement("BEGIN"), Statement("COMMIT"), Statement("ROLLBACK")
 
 _MAXIMUM_SESSIONS = 64
 _MAXIMUM_LANES = 16
@@ -62,10 +66,12 @@ def apply_steps(module: AnsibleModule, connection: Connection, access_node: Acce
     progress = _Progress(module, len(steps))
     lanes = _Lanes(module, access_node, hushed)
     try:
-        for (in_lane, beside_others), group in groupby(steps, key=lambda step: (step.lane is not None, step.beside_others)):
+        for (in_lane, beside_others, together), group in groupby(steps, key=lambda step: (step.lane is not None, step.beside_others, step.together)):
             neighbours = list(group)
             if in_lane:
                 lanes.run(neighbours, done, progress)
+            elif together:
+                _run_together(module, connection, access_node, neighbours, done, progress)
             elif beside_others and sessions > 1:
                 with _more_sessions(module, connection, min(sessions, len(neighbours)), hushed) as connections:
                     _run_side_by_side(connections, neighbours, done, progress)
@@ -102,6 +108,23 @@ def _run_in_turn(module: AnsibleModule, connection: Connection, access_node: Acc
         except ClusterError as error:
             raise InterruptedPlan(error, done) from error
         done.append(step)
+
+
+def _run_together(module: AnsibleModule, connection: Connection, access_node: AccessNode, steps: list[Step], done: list[Step], progress: _Progress) -> None:
+    """Few transactions: with many data nodes, the two-phase commit of one takes as long as what is in it."""
+    for first in range(0, len(steps), _STEPS_OF_A_TRANSACTION):
+        some = steps[first : first + _STEPS_OF_A_TRANSACTION]
+        begun: list[Step] = []
+        try:
+            connection.run(_BEGIN, some[0].subject)
+            _run_in_turn(module, connection, access_node, some, begun, progress)
+            connection.run(_COMMIT, some[-1].subject)
+        except ClusterError as error:
+            # Where the connection is lost, the server has done so.
+            with suppress(ClusterError):
+                connection.run(_ROLLBACK, some[0].subject)
+            raise InterruptedPlan(error, done) from error
+        done += begun
 
 
 @contextmanager

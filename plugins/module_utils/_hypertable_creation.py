@@ -49,7 +49,7 @@ class Creation(HypertablePlanner):
             call.add("replication_factor", wanted.replication_factor)
         if wanted.data_nodes is not None:
             call.add("data_nodes", nodes, "%s::name[]")
-        self.call("create", "the table is not distributed", call, needs=nodes, beside_others=True)
+        self.call("create", "the table is not distributed", call, needs=nodes, together=True)
 
         time = Dimension(wanted.time_column_name, column_type or "", self.interval or _interval.DEFAULT_CHUNK_INTERVAL, None)
         if column_type is None and wanted.chunk_time_interval is not None and wanted.chunk_time_interval.strip().isdigit():
@@ -69,7 +69,7 @@ class Creation(HypertablePlanner):
             self.refuse(f'schema "{schema}" does not exist, and the role may not create it', "create it, or GRANT CREATE ON DATABASE to the role")
         else:
             statement = Statement("CREATE SCHEMA {name}", {"name": schema})
-            self.steps.append(Step(f'schema "{schema}"', "create schema", "it does not exist", statement))
+            self.steps.append(Step(f'schema "{schema}"', "create schema", "it does not exist", statement, together=True))
 
     def _create_table(self) -> None:
         if self.wanted.definition is None:
@@ -79,7 +79,7 @@ class Creation(HypertablePlanner):
         else:
             # The definition is SQL by its nature and given by the operator; % is literal there.
             text = self.wanted.definition.replace("{", "{{").replace("}", "}}")
-            self.ddl("create table", "it does not exist", f"CREATE TABLE {{relation_schema}}.{{relation}} ({text})")
+            self.ddl("create table", "it does not exist", f"CREATE TABLE {{relation_schema}}.{{relation}} ({text})", together=True)
 
     def _check_table(self) -> None:
         wanted, found = self.wanted, self.found

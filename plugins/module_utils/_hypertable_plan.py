@@ -17,7 +17,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_creation import Creation
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_planner import HypertablePlanner, missing_indexes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_removal import Removal
-from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan, Statement, Step
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan, Statement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import Table
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import WantedHypertable
 
@@ -59,11 +59,10 @@ def decided(
 def joined(planners: list[HypertablePlanner]) -> Plan:
     """The plans for all hypertables as one. Raises ClusterError(s) with every reason not to start."""
     plan = Plan([], {"hypertables": []}, {"hypertables": []})
-    steps: list[Step] = []
     schemas: list[Statement] = []
     for planner in planners:
         # Two tables of one new schema want the same of it.
-        steps += [step for step in planner.steps if step.statement not in schemas]
+        plan.steps += [step for step in planner.steps if step.statement not in schemas]
         schemas += [step.statement for step in planner.steps if step.action == "create schema"]
         plan.warnings += [f"{planner.wanted.subject}: {warning}" for warning in planner.warnings]
         if planner.found.is_distributed:
@@ -71,15 +70,7 @@ def joined(planners: list[HypertablePlanner]) -> Plan:
         if planner.wanted.present and not planner.errors:
             plan.after["hypertables"].append(shown(planner.wanted, planner.after))
     raise_all([error for planner in planners for error in planner.errors])
-    plan.steps = sorted(steps, key=_stage)
     return plan
-
-
-def _stage(step: Step) -> int:
-    """All new tables come first, in their order, for one may be LIKE another; then they are distributed, side by side; then all other changes."""
-    if step.action in ("create schema", "create table"):
-        return 0
-    return 1 if step.beside_others else 2
 
 
 def _planner(wanted: WantedHypertable, found: Table, access_node: AccessNode, interval: int | None, holding: Holding | None) -> HypertablePlanner:

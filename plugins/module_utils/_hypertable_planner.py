@@ -132,12 +132,14 @@ class HypertablePlanner:
         """Add a reason not to start."""
         self.errors.append(ClusterError(self.wanted.subject, cause, remedy))
 
-    def call(self, action: str, reason: str, call: Call, needs: Iterable[str] = (), danger: str = "", beside_others: bool = False) -> None:
+    def call(self, action: str, reason: str, call: Call, needs: Iterable[str] = (), danger: str = "", together: bool = False) -> None:
         """Add a step that calls one of TimescaleDB's functions; needs: the data nodes it is sent to."""
         statement = Statement(f"{call.text})", {"schema": self.access_node.extension_schema}, tuple(call.values))
-        self.steps.append(Step(self.wanted.subject, action, reason, statement, needs=tuple(needs), danger=danger, beside_others=beside_others))
+        self.steps.append(Step(self.wanted.subject, action, reason, statement, needs=tuple(needs), danger=danger, together=together))
 
-    def ddl(self, action: str, reason: str, template: str, needs: Iterable[str] = (), danger: str = "", **identifiers: str) -> None:
+    def ddl(
+        self, action: str, reason: str, template: str, needs: Iterable[str] = (), danger: str = "", together: bool = False, **identifiers: str
+    ) -> None:
         """Add a step with a statement about the table; needs: the data nodes it is sent to."""
         names = {"relation_schema": self.wanted.schema, "relation": self.wanted.relation, **identifiers}
-        self.steps.append(Step(self.wanted.subject, action, reason, Statement(template, names), needs=tuple(needs), danger=danger))
+        self.steps.append(Step(self.wanted.subject, action, reason, Statement(template, names), needs=tuple(needs), danger=danger, together=together))

@@ -85,10 +85,11 @@ class Step:
         subject: the object it changes, e.g. C(data node "dn1").
         action: what happens to it in one word: add, alter, delete, create, set, attach, detach, ...
         reason: why, one line.
-        statement: its SQL. Every step is run in autocommit mode: it is a transaction of its own.
+        statement: its SQL. A step is run in autocommit mode: it is a transaction of its own, unless it says otherwise.
         endpoint: the database it runs in where that is not the access node's.
         password: the password for the endpoint, where one was given.
         beside_others: it may run at the same time as its neighbours that may as well.
+        together: it may share one transaction with its neighbours that may as well, instead of a transaction of its own.
         lane: where given, the step runs over the one connection that its endpoint has for all steps of the lane. They keep their order, and
             neighbouring steps of other lanes run at the same time.
         needs: the data nodes that the server sends it to, as far as they are registered already.
@@ -102,6 +103,7 @@ class Step:
     endpoint: Endpoint | None = None
     password: Secret | None = None
     beside_others: bool = False
+    together: bool = False
     lane: str | None = None
     needs: tuple[str, ...] = ()
     danger: str = ""

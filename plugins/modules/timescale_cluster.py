@@ -72,8 +72,8 @@ options:
     suboptions: *job
   sessions:
     description:
-      - Sessions of the access node that add new nodes, and distribute new hypertables, side by side. With one, this is done one after the
-        other over the one connection of the task.
+      - Sessions of the access node that add new nodes side by side. With one, the nodes are added one after the other over the one
+        connection of the task.
     type: int
     default: 1
 extends_documentation_fragment:

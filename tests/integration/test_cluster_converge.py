@@ -20,7 +20,7 @@ def actions(result: dict) -> list[tuple[str, str]]:
 
 def test_from_nothing(cluster):
     result = cluster.converge(CLUSTER, data_nodes=[cluster.place("dn1"), cluster.place("dn2")], hypertables=[table("a"), table("b", replication_factor=2)])
-    assert actions(result) == [("add", "dn1"), ("add", "dn2"), ("create table", "a"), ("create table", "b"), ("create", "a"), ("create", "b")]
+    assert actions(result) == [("add", "dn1"), ("add", "dn2"), ("create table", "a"), ("create", "a"), ("create table", "b"), ("create", "b")]
     assert {found["relation"]: found["data_nodes"] for found in cluster.tables()} == {"a": ["dn1", "dn2"], "b": ["dn1", "dn2"]}
     cluster.fill("a")
     assert cluster.rows_on("dn1", "a") + cluster.rows_on("dn2", "a") == 100
@@ -159,18 +159,33 @@ def test_dead_node_does_not_matter_where_it_is_not_needed(cluster, mortal):
 
 def test_sessions(cluster):
     declared = [cluster.place(name) for name in ("dn1", "dn2", "dn3", "dn4")]
-    alike = [dict(table(f"a{number}"), definition=f"LIKE a{number - 1} INCLUDING ALL", number_partitions=number + 1) for number in range(1, 6)]
-    offset = cluster.an.log_size()
-    result = cluster.converge(CLUSTER, data_nodes=declared, hypertables=[table("a0"), *alike], sessions=3)
+    cluster.converge(CLUSTER, data_nodes=declared, hypertables=[table("a")], sessions=3)
     assert len(cluster.nodes()) == 4
-    assert actions(result)[4:] == [("create table", f"a{number}") for number in range(6)] + [("create", f"a{number}") for number in range(6)]
+    cluster.refuse(CLUSTER, "option sessions: it is 0", data_nodes=declared, sessions=0)
+
+
+def test_new_hypertables_share_a_transaction(nodes):
+    alike = [dict(table(f"a{number}"), definition=f"LIKE a{number - 1} INCLUDING ALL", number_partitions=number + 1) for number in range(1, 6)]
+    offset = nodes.an.log_size()
+    result = nodes.converge(CLUSTER, hypertables=[table("a0"), *alike])
+    assert actions(result) == [(action, f"a{number}") for number in range(6) for action in ("create table", "create")]
     for number in range(1, 6):
-        assert cluster.table(f"a{number}")["number_partitions"] == number + 1
-        cluster.fill(f"a{number}")
-        assert cluster.query(f"SELECT count(*) FROM a{number}") == [(100,)]
-    # The second run of converge() has one session, the first three.
-    logins = [line for line in cluster.an.log_since(offset).splitlines() if f"database={cluster.database}" in line and "connection authorized" in line]
-    assert len(logins) >= 3 + 2 + 1 + 1
+        assert nodes.table(f"a{number}")["number_partitions"] == number + 1
+        nodes.fill(f"a{number}")
+        assert nodes.query(f"SELECT count(*) FROM a{number}") == [(100,)]
+    # One transaction for all of them.
+    sent = nodes.an.statements_since(offset, nodes.database)
+    assert [sum(statement.endswith(word) for statement in sent) for word in ("BEGIN", "COMMIT")] == [1, 1]
+
+
+def test_hypertables_of_a_transaction_that_fails_are_not_there(nodes):
+    broken = dict(table("b"), definition="time timestamptz NOT NULL, device int NOT NULL, other text REFERENCES nowhere")
+    before = nodes.state()
+    result = nodes.run(CLUSTER, hypertables=[table("a"), broken, table("c")])
+    assert result["failed"] and 'hypertable "public"."b" at ' in result["msg"] and 'relation "nowhere" does not exist' in result["msg"]
+    assert result["changed"] is False and result["steps"] == []
+    assert nodes.state() == before
+    assert len(nodes.converge(CLUSTER, hypertables=[table("a"), table("b"), table("c")])["steps"]) == 6
     cluster.refuse(CLUSTER, "option sessions: it is 0", data_nodes=declared, sessions=0)
 
 

@@ -65,15 +65,15 @@ def test_plan_that_can_be_read(nodes):
     t1, t2, old = (f'distributed hypertable "public"."{name}"' for name in ("t1", "t2", "old"))
     assert lines == [
         '1 + add data node "dn4" it is not registered',
-        f"2 + create table {t2} it does not exist",
-        f"3 + create {t2} the table is not distributed",
-        f"4 ~ set {t1} chunk_time_interval is 7 days, wanted 1 day",
-        f'5 > attach {t1} data node "dn4" is not attached',
-        f'6 > detach {t1} data node "dn3" is attached and not wanted',
+        f"2 ~ set {t1} chunk_time_interval is 7 days, wanted 1 day",
+        f'3 > attach {t1} data node "dn4" is not attached',
+        f'4 > detach {t1} data node "dn3" is attached and not wanted',
+        f"5 + create table {t2} it does not exist",
+        f"6 + create {t2} the table is not distributed",
         f"7 - drop {old} it is not wanted and has chunks",
         "! DANGER: all its rows go, on all data nodes",
     ]
-    assert [step["effect"] for step in result["steps"]] == ["added", "added", "added", "changed", "moved", "moved", "removed"]
+    assert [step["effect"] for step in result["steps"]] == ["added", "changed", "moved", "moved", "added", "added", "removed"]
     assert nodes.unchanged(CLUSTER, data_nodes=[])["diff"]["prepared"] == ""
 
 

@@ -59,15 +59,16 @@ def test_definition_with_an_error_of_syntax(nodes):
 
 
 def test_interrupted_plan_is_finished_by_the_next_run(nodes):
-    """The second step fails because a data node has a table of that name."""
+    """One of its steps fails because a data node has a table of that name."""
+    nodes.distribute("other")
     nodes.dn("dn2").query(nodes.database, "CREATE TABLE conditions (other int)")
-    options = dict(CONDITIONS, definition=COLUMNS)
-    result = nodes.run(HYPERTABLE, **options)
+    wanted = [dict(relation="other", time_column_name="time", chunk_time_interval="1 day"), dict(CONDITIONS, definition=COLUMNS)]
+    result = nodes.run(HYPERTABLE, hypertables=wanted)
     assert result["failed"] and result["changed"] is True
-    assert actions(result) == ["create table"]
+    assert actions(result) == ["set"]
     assert "already exists" in result["msg"] and "Steps done before it: 1" in result["msg"]
     nodes.dn("dn2").query(nodes.database, "DROP TABLE conditions")
-    assert actions(nodes.converge(HYPERTABLE, **options)) == ["create"]
+    assert actions(nodes.converge(HYPERTABLE, hypertables=wanted)) == ["create table", "create"]
 
 
 def test_all_options(table):

@@ -59,12 +59,12 @@ def test_schema_is_created_here_and_on_data_nodes_before_the_table():
 
 def test_schema_of_two_tables_is_created_once():
     made = plan_in_schema(missing_table(schema_exists=False), missing_table(schema_exists=False), definition="time timestamptz NOT NULL")
-    assert actions(made) == ["create schema", "create schema", "create table", "create table", "create", "create"]
+    assert actions(made) == ["create schema", "create schema", "create table", "create", "create table", "create"]
 
 
-def test_only_new_hypertables_are_distributed_side_by_side():
-    made = plan_in_schema(missing_table(), missing_table(), definition="time timestamptz NOT NULL")
-    assert [step.action for step in made.steps if step.beside_others] == ["create", "create"]
+def test_what_makes_new_hypertables_shares_a_transaction():
+    made = plan_in_schema(missing_table(schema_exists=False), missing_table(schema_exists=False), definition="time timestamptz NOT NULL")
+    assert [step.together for step in made.steps] == [True, False, True, True, True, True]
 
 
 def test_schema_is_created_on_the_data_nodes_that_may_lack_it():

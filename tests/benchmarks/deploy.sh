@@ -23,7 +23,7 @@ on() {
 host() {
     local node=$1
     # Look before anything is changed.
-    on "$node" "sh -s timescaledb /etc/timescaledb-multinode.passfile '${nodes[*]}' 'SELECT 1' '' Debian $bin $config $data RedHat - - - postgresql-15" \
+    on "$node" "sh -s timescaledb /etc/timescaledb-multinode.passfile '' '' '${nodes[*]}' 'SELECT 1' '' Debian $bin $config $data RedHat - - - postgresql-15" \
         <"$files/probe.sh" >/dev/null
     on "$node" 'cat >/etc/apt/sources.list.d/timescaledb.sources' <"$files/sources"
     on "$node" 'cat >/etc/apt/preferences.d/timescaledb' <<EOF

@@ -7,7 +7,6 @@ The same machine plays every host, so that only ratios tell: of what is added to
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +20,8 @@ ROUNDS = 3
 FIRST_PORT = 56000
 # Of the PostgreSQL clusters, so that none of anybody else is touched.
 PREFIX = "tsfleet_"
+# All hosts are this machine, and have it in common.
+PASSFILE = "/etc/timescaledb-multinode-fleet.passfile"
 FORKS = "10"
 
 
@@ -59,7 +60,7 @@ class _Fleet:
             version, name = line.split()[:2]
             if name.startswith(PREFIX):
                 run([*machine.ROOT, "pg_dropcluster", "--stop", version, name])
-                shutil.rmtree(f"/etc/timescaledb-multinode/{name}", ignore_errors=True)
+        run([*machine.ROOT, "rm", "--force", PASSFILE])
 
     def _ping(self) -> float:
         return seconds(lambda: self._ansible("ansible", "all", "-m", "ansible.builtin.ping"))
@@ -87,7 +88,7 @@ def _inventory(nodes: int, password: Path) -> dict[str, object]:
         "timescaledb_host_address": "127.0.0.1",
         "timescaledb_host_source_addresses": ["127.0.0.1"],
         "timescaledb_host_listen_addresses": ["127.0.0.1"],
-        "timescaledb_host_passfile": "/etc/timescaledb-multinode/{{ timescaledb_host_cluster_name }}/passfile",
+        "timescaledb_host_passfile": PASSFILE,
         "timescaledb_host_settings": {"shared_buffers": "16MB", "max_connections": 60, "max_worker_processes": 30},
         "timescaledb_database_password_file": str(password),
     }

@@ -63,10 +63,7 @@ class Local:
             version, name = line.split()[:2]
             if name in {f"ts{NAME}_{host}" for host in HOSTS}:
                 removed &= toolbox.run([*machine.ROOT, "pg_dropcluster", "--stop", version, name], log)
-                folder = f"/etc/timescaledb-multinode/{name}"
-                removed &= toolbox.run([*machine.ROOT, "rm", "--recursive", "--force", folder], log)
-                toolbox.run([*machine.ROOT, "rmdir", "--ignore-fail-on-non-empty", str(Path(folder).parent)], log)
-        return removed
+        return removed & toolbox.run([*machine.ROOT, "rm", "--force", f"/etc/timescaledb-multinode-{NAME}.passfile"], log)
 
     def psql(self, host: str) -> list[str]:
         become = ["runuser", "--user", "postgres", "--"] if not machine.ROOT else ["sudo", "--user", "postgres"]

@@ -186,7 +186,6 @@ def test_hypertables_of_a_transaction_that_fails_are_not_there(nodes):
     assert result["changed"] is False and result["steps"] == []
     assert nodes.state() == before
     assert len(nodes.converge(CLUSTER, hypertables=[table("a"), table("b"), table("c")])["steps"]) == 6
-    cluster.refuse(CLUSTER, "option sessions: it is 0", data_nodes=declared, sessions=0)
 
 
 def test_odd_names(cluster):

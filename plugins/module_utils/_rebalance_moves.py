@@ -1,0 +1,37 @@
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: only for this collection; may change in any release.
+
+"""What has to be done to get from where the copies are to where they shall be. No I/O."""
+
+from __future__ import annotations
+
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_board import Board
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_fleet import NOWHERE, Fleet, Move
+
+
+def moves_between(fleet: Fleet, board: Board) -> list[Move]:
+    """The moves, new copies before all others; of each kind, the biggest first, so that no big one is left when all others are done."""
+    copies: list[Move] = []
+    moves: list[Move] = []
+    reads = [0] * len(fleet.nodes)
+    first, slots, holders = board.first, board.slots, board.before
+    for chunk in board.by_size:
+        begin, end = first[chunk], first[chunk + 1]
+        if slots[begin:end] == holders[begin:end]:
+            continue
+        before, after = set(holders[begin:end]), set(slots[begin:end])
+        gone = sorted(before - after - {NOWHERE}, key=board.rank.__getitem__)
+        come = sorted(after - before - {NOWHERE}, key=board.rank.__getitem__)
+        moves += [Move(chunk, source, destination, True) for source, destination in zip(gone, come)]
+        for destination in come[len(gone) :]:
+            source = min((node for node in before if node != NOWHERE and fleet.nodes[node].takes_part), key=lambda node: (reads[node], board.rank[node]))
+            reads[source] += fleet.sizes[chunk]
+            copies.append(Move(chunk, source, destination, False))
+    return copies + moves
+
+
+def moved_bytes(fleet: Fleet, moves: list[Move]) -> int:
+    """What the moves write."""
+    return sum(fleet.sizes[move.chunk] for move in moves)

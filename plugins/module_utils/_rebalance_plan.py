@@ -1,0 +1,142 @@
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: only for this collection; may change in any release.
+
+"""Which chunks go where, so that all nodes are filled alike and the least is moved. A pure function; its cost grows as n log n.
+
+1. Copies that have no place, or one on a node that leaves, go to the emptiest nodes, the biggest first.
+2. Nodes with more than their share of the newest chunks give the smallest of these.
+3. Nodes above the band give what is above it, the biggest chunk that fits first; the emptiest nodes take it.
+4. What chunks are too big for is mended by single moves, as long as one makes the fleet more even.
+
+2 to 4 are repeated until nothing moves any more, so that a plan for what a plan leads to is empty.
+"""
+
+from __future__ import annotations
+
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_board import Board, loads_of
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_fleet import NOWHERE, Fleet, Goal, Rebalance
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_levels import Band, band, least_to_move, to_give
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_mending import Mending
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_moves import moved_bytes, moves_between
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_newest import Newest
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_takers import Takers
+
+
+def plan_rebalance(fleet: Fleet, goal: Goal) -> Rebalance:
+    """The plan for a goal."""
+    planner = _Planner(fleet, goal)
+    least = planner.least_bytes()
+    planner.place_homeless()
+    while goal.balance and planner.balance() and planner.place_homeless():
+        pass  # what found no place at first found one now
+    moves = moves_between(fleet, planner.board)
+    return Rebalance(
+        moves=moves,
+        before=loads_of(fleet, fleet.holders),
+        after=loads_of(fleet, planner.board.slots),
+        targets=planner.band().shares,
+        moved_bytes=moved_bytes(fleet, moves),
+        least_bytes=least,
+        unplaced=sorted({fleet.ids[chunk] for chunk, _slot in planner.board.homeless()}),
+    )
+
+
+class _Planner:
+    def __init__(self, fleet: Fleet, goal: Goal) -> None:
+        self._goal = goal
+        self.board = Board(fleet)
+        self._newest = Newest(self.board) if goal.spread else None
+        self._homeless = self.board.homeless()
+
+    def band(self) -> Band:
+        """What nodes should hold once everything has a place."""
+        board = self.board
+        total = sum(board.loads) + sum(board.sizes[chunk] for chunk, slot in self._homeless if not self._is_home(board.slots[slot]))
+        return band(total, board.weights, board.biggest(), board.limits, self._goal.tolerance)
+
+    def _is_home(self, node: int) -> bool:
+        return node != NOWHERE and not self.board.fleet.nodes[node].leaves
+
+    def least_bytes(self) -> int:
+        """What any plan for the goal moves at the least; asked for before anything is placed."""
+        forced = sum(self.board.sizes[chunk] for chunk, _slot in self._homeless)
+        if not self._goal.balance:
+            return forced
+        spread = self._newest.least_bytes() if self._newest else [0] * len(self.board.loads)
+        return least_to_move(self.board.loads, self.band(), forced, spread)
+
+    def place_homeless(self) -> bool:
+        """Step 1; says whether anything was placed."""
+        board, found = self.board, self.band()
+        takers = Takers(board, self._newest, range(len(board.loads)), found.most, found.shares)
+        placed = False
+        for chunk, slot in self._homeless:
+            if self._is_home(board.slots[slot]) or not self._has_source(chunk):
+                continue
+            taker = takers.for_homeless(chunk)
+            if taker != NOWHERE:
+                self._put(chunk, slot, taker)
+                placed = True
+        return placed
+
+    def _has_source(self, chunk: int) -> bool:
+        nodes = self.board.fleet.nodes
+        return any(node != NOWHERE and nodes[node].takes_part for node in self.board.holders(chunk))
+
+    def balance(self) -> bool:
+        """Steps 2 to 4; says whether anything was moved."""
+        moved, again = False, True
+        while again:
+            again = self._newest.spread() if self._newest else False
+            found = self.band()
+            if self._is_outside(found):
+                again |= self._give(found)
+                if self._is_outside(found):
+                    again |= Mending(self.board, self._newest, found).mend()
+            moved |= again
+        return moved
+
+    def _is_outside(self, found: Band) -> bool:
+        return any(load < least or load > most for load, least, most, weight in zip(self.board.loads, found.least, found.most, self.board.weights) if weight)
+
+    def _give(self, found: Band) -> bool:
+        """Step 3: first chunks that are not too big for what has to be given, then for each node that is still above the band the smallest that is."""
+        board = self.board
+        sizes, slots, first, loads = board.sizes, board.slots, board.first, board.loads
+        give = [amount if weight else -1 for amount, weight in zip(to_give(loads, found), board.weights)]
+        give.append(-1)  # that of NOWHERE
+        takers = Takers(board, self._newest, [node for node, load in enumerate(loads) if load < found.shares[node]], found.most, found.shares)
+        moved = False
+        for chunk in board.by_size:
+            size = sizes[chunk]
+            if not size:
+                break
+            for slot in range(first[chunk], first[chunk + 1]):
+                giver = slots[slot]
+                if give[giver] >= size:
+                    taker = takers.for_given(chunk, giver)
+                    if taker != NOWHERE:
+                        self._put(chunk, slot, taker)
+                        give[giver] -= size
+                        moved = True
+        above = {node for node, weight in enumerate(board.weights) if weight and loads[node] > found.most[node]}
+        for chunk in reversed(board.by_size) if above else ():
+            if not above:
+                break
+            for slot in range(first[chunk], first[chunk + 1]):
+                giver = slots[slot]
+                if giver in above and sizes[chunk] >= loads[giver] - found.most[giver]:
+                    taker = takers.for_given(chunk, giver)
+                    if taker != NOWHERE:
+                        self._put(chunk, slot, taker)
+                        above.discard(giver)
+                        moved = True
+        return moved
+
+    def _put(self, chunk: int, slot: int, taker: int) -> None:
+        before = self.board.slots[slot]
+        self.board.put(chunk, slot, taker)
+        if self._newest:
+            self._newest.moved(chunk, before, taker)

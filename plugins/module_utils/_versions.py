@@ -26,6 +26,11 @@ class Release(NamedTuple):
             raise ValueError(f"not a TimescaleDB release: {text!r}")
         return cls(*(int(part) for part in match.groups()))
 
+    @property
+    def internal_schema(self) -> str:
+        """Where functions are that are not for everyone (CHANGELOG 2.12.0)."""
+        return "_timescaledb_functions" if self >= Release(2, 12, 0) else "_timescaledb_internal"
+
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}.{self.patch}"
 
@@ -36,6 +41,8 @@ FIRST_POSTGRESQL_WITHOUT_MULTINODE = 16
 
 # The catalogue of copied and moved chunks (CHANGELOG 2.4.0).
 CHUNK_COPY_OPERATIONS = Release(2, 4, 0)
+# copy_chunk(operation_id), and compressed chunks can be copied (CHANGELOG 2.7.0).
+OPERATION_ID = Release(2, 7, 0)
 # alter_data_node() and the server option "available" (CHANGELOG 2.9.0).
 ALTER_DATA_NODE = Release(2, 9, 0)
 # delete_data_node(drop_database) exists from 2.6.0, but until 2.9.2 it dropped the database even where the command failed

@@ -1,0 +1,258 @@
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: only for this collection; may change in any release.
+
+"""From what was found and what is wanted to an ordered list of jobs: what to clean up, block, attach, and which chunks to move. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_fleet import Fleet, FleetNode, Goal, Move, Rebalance
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Hypertable, Observed, Operation, PlacedChunk
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_plan import plan_rebalance
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
+from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import OPERATION_ID
+
+# Begins the operation_id of every move of ours.
+PREFIX = "tsmn_"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The module's options."""
+
+    state: str
+    nodes: tuple[str, ...] = ()
+    tolerance: float = 0.05
+    spread_newest: bool = True
+    byte_limit: int | None = None
+    weights: dict[str, float] = field(default_factory=dict)
+    most_bytes: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ChunkMove:
+    """One chunk that is moved, or copied where the source keeps it. cluster: tells this cluster from others with nodes on the same servers."""
+
+    chunk: PlacedChunk
+    hypertable: Hypertable
+    source: str
+    destination: str
+    deletes: bool
+    cluster: str = ""
+
+    @property
+    def operation_id(self) -> str:
+        """Told from every other move that can be under way at the same time; also the name of a slot, of which a server has but one."""
+        return f"{PREFIX}{self.cluster}_{self.chunk.id}"
+
+    def shown(self) -> dict[str, Any]:
+        return dict(
+            object=str(self.chunk),
+            action="move" if self.deletes else "copy",
+            source_node=self.source,
+            destination_node=self.destination,
+            bytes=self.chunk.bytes,
+        )
+
+
+@dataclass
+class RebalancePlan:
+    """What will be done.
+
+    Args:
+        leftovers: operations that failed or were interrupted, to be cleaned up first.
+        blocks: hypertable and data node, to which no new chunks shall go any more.
+        attaches: hypertable and data node, to be attached before chunks can go there.
+        moves: all that is wanted, up to the limit of bytes.
+        left: moves that the limit leaves for another run.
+    """
+
+    leftovers: list[Operation]
+    blocks: list[tuple[Hypertable, str]]
+    attaches: list[tuple[Hypertable, str]]
+    moves: list[ChunkMove]
+    left: list[ChunkMove]
+    rebalance: Rebalance
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def preparations(self) -> list[tuple[str, str, Statement]]:
+        """Object, action and statement of what comes before the moves, without leftovers."""
+        block = "SELECT timescaledb_experimental.block_new_chunks(%s, hypertable => %s::regclass)"
+        attach = "SELECT {schema}.attach_data_node(%s, %s::regclass, if_not_attached => true, repartition => false)"
+        blocks = [(_object(table), f'block new chunks on data node "{node}"', Statement(block, values=(node, _regclass(table)))) for table, node in self.blocks]
+        return blocks + [
+            (_object(table), f'attach data node "{node}"', Statement(attach, {"schema": self.extension_schema}, (node, _regclass(table))))
+            for table, node in self.attaches
+        ]
+
+    extension_schema: str = "public"
+
+
+def _object(table: Hypertable) -> str:
+    return f'distributed hypertable "{table.schema}"."{table.relation}"'
+
+
+def _regclass(table: Hypertable) -> str:
+    return ".".join('"' + name.replace('"', '""') + '"' for name in (table.schema, table.relation))
+
+
+def check_wanted(wanted: Wanted, access_node: AccessNode) -> None:
+    """Raise for what can be told from the options and the access node alone."""
+    errors = []
+    if access_node.release < OPERATION_ID:
+        errors.append(
+            ClusterError("access node", f"TimescaleDB {access_node.release} cannot be told how to name a copy operation", f"upgrade to {OPERATION_ID}")
+        )
+    if not access_node.superuser:
+        errors.append(ClusterError("access node", f"role {access_node.role} is not a superuser, and chunks are moved by publications", "log in as a superuser"))
+    for option, names in (("nodes", wanted.nodes), ("capacities", (*wanted.weights, *wanted.most_bytes))):
+        for name in sorted(set(names) - set(access_node.data_nodes)):
+            errors.append(ClusterError(f"option {option}", f'data node "{name}" is not registered', f"choose of {', '.join(sorted(access_node.data_nodes))}"))
+    for name in wanted.nodes:
+        if name in access_node.data_nodes and not access_node.data_nodes[name].available:
+            cause = "it is not available, so that nothing can be read from it"
+            errors.append(ClusterError(f'data node "{name}"', cause, "make it available, or remove it by force and use state=replicated"))
+    raise_all(errors)
+
+
+def plan_moves(wanted: Wanted, access_node: AccessNode, observed: Observed) -> RebalancePlan:
+    """The plan. Raises ClusterError where something cannot be placed or stands in the way."""
+    running = [operation for operation in observed.operations if operation.running]
+    raise_all([_still_running(operation) for operation in running])
+    leftovers = [operation for operation in observed.operations if operation.completed_stage != "complete" or operation.operation_id.startswith(PREFIX)]
+    _forget_leftovers(observed, leftovers)
+    names = sorted(access_node.data_nodes)
+    fleet = _fleet(wanted, access_node, observed, names)
+    goal = Goal(balance=wanted.state == "balanced", tolerance=wanted.tolerance, spread=wanted.state == "balanced" and wanted.spread_newest)
+    rebalance = plan_rebalance(fleet, goal)
+    _check_placed(wanted, observed, rebalance)
+    cluster = (access_node.uuid or "").replace("-", "")[:12]
+    moves = [_chunk_move(observed, fleet, names, cluster, move) for move in rebalance.moves]
+    moves, left = _within(moves, wanted.byte_limit)
+    _check_stale(observed, moves)
+    attaches = sorted({(move.hypertable.id, move.destination) for move in moves if move.destination not in move.hypertable.attached})
+    blocks = [(table, node) for table in observed.hypertables.values() for node in wanted.nodes if table.attached.get(node) is False]
+    return RebalancePlan(
+        leftovers=leftovers,
+        blocks=blocks if wanted.state == "drained" else [],
+        attaches=[(observed.hypertables[table], node) for table, node in attaches],
+        moves=moves,
+        left=left,
+        rebalance=rebalance,
+        extension_schema=access_node.extension_schema,
+    )
+
+
+def _still_running(operation: Operation) -> ClusterError:
+    cause = f"it is still running, in the access node's process {operation.running}, at stage {operation.completed_stage}"
+    return ClusterError(f'copy operation "{operation.operation_id}"', cause, "wait for its end, or end that process and run the task again")
+
+
+def _forget_leftovers(observed: Observed, leftovers: list[Operation]) -> None:
+    """Plan with what will be there when they are cleaned up: copies that were never proven are gone."""
+    for operation in leftovers:
+        chunk = observed.chunks.get(operation.chunk_id)
+        if chunk is None:
+            continue
+        observed.stale.get(operation.destination, set()).discard((chunk.schema, chunk.relation))
+        if is_unproven(operation, chunk.nodes):
+            nodes = tuple(node for node in chunk.nodes if node != operation.destination)
+            observed.chunks[chunk.id] = PlacedChunk(chunk.id, chunk.hypertable_id, chunk.schema, chunk.relation, chunk.begin, nodes, chunk.bytes)
+
+
+def is_unproven(operation: Operation, nodes: tuple[str, ...]) -> bool:
+    """Whether the copy that an operation made was never compared with its source, which is still there.
+
+    Our moves are taken from the catalogue when they have been. Rows that came meanwhile may be lacking.
+    """
+    return operation.completed_stage == "complete" and operation.operation_id.startswith(PREFIX) and {operation.source, operation.destination} <= set(nodes)
+
+
+def _fleet(wanted: Wanted, access_node: AccessNode, observed: Observed, names: list[str]) -> Fleet:
+    numbers = {name: number for number, name in enumerate(names)}
+    nodes = [
+        FleetNode(
+            name,
+            weight=wanted.weights.get(name, 1.0),
+            most_bytes=wanted.most_bytes.get(name),
+            leaves=wanted.state == "drained" and name in wanted.nodes,
+            takes_part=access_node.data_nodes[name].available,
+        )
+        for name in names
+    ]
+    tables = {table_id: number for number, table_id in enumerate(observed.hypertables)}
+    fleet = Fleet(nodes, [frozenset(numbers[name] for name in names if not table.attached.get(name, False)) for table in observed.hypertables.values()])
+    for chunk in observed.chunks.values():
+        holders = [numbers[name] for name in chunk.nodes]
+        answering = sum(nodes[node].takes_part for node in holders)
+        lacking = max(observed.hypertables[chunk.hypertable_id].replication_factor - answering, 0) if wanted.state == "replicated" else 0
+        fleet.add(chunk.id, tables[chunk.hypertable_id], chunk.begin or 0, chunk.bytes, holders, lacking)
+    return fleet
+
+
+def _check_placed(wanted: Wanted, observed: Observed, rebalance: Rebalance) -> None:
+    if not rebalance.unplaced:
+        return
+    sample = ", ".join(str(observed.chunks[chunk_id]) for chunk_id in rebalance.unplaced[:3])
+    cause = f"{len(rebalance.unplaced)} chunks have a copy that no data node can take ({sample}): each has one already, takes no new chunks or is full"
+    raise ClusterError(f"state {wanted.state}", cause, "add a data node, allow new chunks on one, raise its most_bytes or lower the replication factor")
+
+
+def _chunk_move(observed: Observed, fleet: Fleet, names: list[str], cluster: str, move: Move) -> ChunkMove:
+    chunk = observed.chunks[fleet.ids[move.chunk]]
+    return ChunkMove(chunk, observed.hypertables[chunk.hypertable_id], names[move.source], names[move.destination], move.deletes, cluster)
+
+
+def _within(moves: list[ChunkMove], limit: int | None) -> tuple[list[ChunkMove], list[ChunkMove]]:
+    """The moves that fit into a limit of bytes, in their order, and the others."""
+    if limit is None:
+        return moves, []
+    taken, left, used = [], [], 0
+    for move in moves:
+        fits = used + move.chunk.bytes <= limit
+        used += move.chunk.bytes if fits else 0
+        (taken if fits else left).append(move)
+    return taken, left
+
+
+def _check_stale(observed: Observed, moves: list[ChunkMove]) -> None:
+    errors = []
+    for move in moves:
+        if (move.chunk.schema, move.chunk.relation) in observed.stale.get(move.destination, ()):
+            cause = f'data node "{move.destination}" has a stale copy, which the access node does not know of'
+            remedy = f"SELECT _timescaledb_functions.drop_stale_chunks('{move.destination}') on the access node (in _timescaledb_internal before 2.12)"
+            errors.append(ClusterError(str(move.chunk), cause, remedy))
+    raise_all(errors)
+
+
+def check_capacity(plan: RebalancePlan, observed: Observed, access_node: AccessNode, concurrency: int) -> None:
+    """Raise where settings of a data node do not allow for that many moves at the same time; warn where they make each of them wait."""
+    errors = []
+    for name in sorted({name for move in plan.moves for name in (move.source, move.destination)}):
+        have = observed.capacities[name]
+        reads, writes = (any(name == getattr(move, end) for move in plan.moves) for end in ("source", "destination"))
+        wrong = []
+        # A copy has a slot and a process for the changes, and another of each while it reads the rows.
+        if reads and have.wal_level != "logical":
+            wrong.append(f"wal_level = logical (is {have.wal_level})")
+        if reads and have.slots - have.used_slots < 2 * concurrency:
+            wrong.append(f"max_replication_slots >= {have.used_slots + 2 * concurrency} (is {have.slots})")
+        if reads and have.senders - have.used_senders < 2 * concurrency:
+            wrong.append(f"max_wal_senders >= {have.used_senders + 2 * concurrency} (is {have.senders})")
+        if writes and have.workers < 2 * concurrency:
+            wrong.append(f"max_logical_replication_workers >= {2 * concurrency} (is {have.workers})")
+        if wrong:
+            cause = f"its settings do not allow for {concurrency} moves at a time"
+            errors.append(ClusterError(f'data node "{name}"', cause, f"set {', '.join(wrong)} and restart it", str(access_node.data_nodes[name].endpoint)))
+        if writes and have.retry_milliseconds > 1000:
+            plan.warnings.append(
+                f'Data node "{name}" waits {have.retry_milliseconds / 1000:g} s for every chunk it takes: set wal_retrieve_retry_interval to 100ms there.'
+            )
+    raise_all(errors)

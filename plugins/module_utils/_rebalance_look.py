@@ -1,0 +1,186 @@
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: only for this collection; may change in any release.
+
+"""What a rebalancing is planned from: four queries on the access node and two on each data node, whatever the number of chunks."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection, connect_with
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
+
+_PARALLEL = 16
+
+_HYPERTABLES = """
+SELECT h.id, h.schema_name AS schema, h.table_name AS relation, h.replication_factor,
+       (SELECT jsonb_object_agg(node_name, block_chunks) FROM _timescaledb_catalog.hypertable_data_node d WHERE d.hypertable_id = h.id) AS attached
+  FROM _timescaledb_catalog.hypertable h WHERE h.replication_factor > 0 ORDER BY h.id
+"""
+_CHUNKS = """
+SELECT c.id, c.hypertable_id, c.schema_name AS schema, c.table_name AS relation,
+       (SELECT s.range_start FROM _timescaledb_catalog.chunk_constraint k
+          JOIN _timescaledb_catalog.dimension_slice s ON s.id = k.dimension_slice_id
+          JOIN _timescaledb_catalog.dimension d ON d.id = s.dimension_id AND d.interval_length IS NOT NULL
+         WHERE k.chunk_id = c.id ORDER BY d.id LIMIT 1) AS begin,
+       (SELECT array_agg(node_name::text) FROM _timescaledb_catalog.chunk_data_node d WHERE d.chunk_id = c.id) AS nodes
+  FROM _timescaledb_catalog.chunk c JOIN _timescaledb_catalog.hypertable h ON h.id = c.hypertable_id
+ WHERE h.replication_factor > 0 AND NOT c.dropped ORDER BY c.id
+"""
+# An operation runs as long as the session that began it is busy. What began before that session did is another one's.
+_OPERATIONS = """
+SELECT o.operation_id::text AS operation_id, o.completed_stage::text AS completed_stage, o.chunk_id, o.source_node_name::text AS source,
+       o.dest_node_name::text AS destination, a.pid AS running
+  FROM _timescaledb_catalog.chunk_copy_operation o
+  LEFT JOIN pg_stat_activity a ON a.pid = o.backend_pid AND a.datname = current_database() AND a.backend_start <= o.time_start AND a.state <> 'idle'
+ ORDER BY o.time_start, 1
+"""
+
+# The rows of a compressed chunk are in a chunk of another hypertable.
+_SIZES = """
+SELECT c.schema_name AS schema, c.table_name AS relation, sum(pg_total_relation_size(t.oid))::bigint AS bytes
+  FROM _timescaledb_catalog.chunk c
+  JOIN _timescaledb_catalog.hypertable h ON h.id = c.hypertable_id AND h.replication_factor = -1
+  JOIN _timescaledb_catalog.chunk p ON p.id IN (c.id, c.compressed_chunk_id)
+  JOIN pg_namespace n ON n.nspname = p.schema_name
+  JOIN pg_class t ON t.relnamespace = n.oid AND t.relname = p.table_name
+ WHERE NOT c.dropped GROUP BY 1, 2
+"""
+_CAPACITY = """
+SELECT current_setting('wal_level') AS wal_level,
+       current_setting('max_replication_slots')::int AS slots, (SELECT count(*) FROM pg_replication_slots)::int AS used_slots,
+       current_setting('max_wal_senders')::int AS senders, (SELECT count(*) FROM pg_stat_replication)::int AS used_senders,
+       current_setting('max_logical_replication_workers')::int AS workers,
+       (SELECT setting::int FROM pg_settings WHERE name = 'wal_retrieve_retry_interval') AS retry_milliseconds
+"""
+
+
+@dataclass(frozen=True)
+class Hypertable:
+    """A distributed hypertable; attached says of each of its data nodes whether new chunks are blocked there."""
+
+    id: int
+    schema: str
+    relation: str
+    replication_factor: int
+    attached: dict[str, bool]
+
+
+@dataclass(frozen=True)
+class PlacedChunk:
+    """A chunk, the bytes of one copy and the data nodes that have one."""
+
+    id: int
+    hypertable_id: int
+    schema: str
+    relation: str
+    begin: int
+    nodes: tuple[str, ...]
+    bytes: int
+
+    def __str__(self) -> str:
+        return f'chunk "{self.schema}"."{self.relation}"'
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An entry of the catalogue of copied and moved chunks."""
+
+    operation_id: str
+    completed_stage: str
+    chunk_id: int
+    source: str
+    destination: str
+    running: int | None = None
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What a data node's settings allow for."""
+
+    wal_level: str
+    slots: int
+    used_slots: int
+    senders: int
+    used_senders: int
+    workers: int
+    retry_milliseconds: int
+
+
+@dataclass
+class Observed:
+    """The cluster as it was found.
+
+    Args:
+        stale: by data node, chunks that are there and that the access node does not know of there, by schema and relation.
+        capacities: by data node that answered.
+    """
+
+    hypertables: dict[int, Hypertable]
+    chunks: dict[int, PlacedChunk]
+    operations: list[Operation]
+    stale: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
+    capacities: dict[str, Capacity] = field(default_factory=dict)
+
+
+def observe_fleet(module: AnsibleModule, connection: Connection, access_node: AccessNode) -> Observed:
+    """Read it; data nodes are asked side by side. Raises ClusterError where an available one does not answer."""
+    hypertables = {row["id"]: Hypertable(**row) for row in _rows(connection, _HYPERTABLES)}
+    rows = _rows(connection, _CHUNKS)
+    observed = Observed(hypertables, {}, [Operation(**row) for row in _rows(connection, _OPERATIONS)])
+    sizes = _ask_data_nodes(module, access_node, observed)
+    for row in rows:
+        nodes, name = tuple(sorted(row.pop("nodes") or ())), (row["schema"], row["relation"])
+        # Copies differ by their dead rows; the biggest counts.
+        size = max((sizes[node].pop(name, 0) for node in nodes if node in sizes), default=0)
+        observed.chunks[row["id"]] = PlacedChunk(**row, nodes=nodes, bytes=size)
+    observed.stale = {node: set(left) for node, left in sizes.items()}
+    return observed
+
+
+def read_placement(connection: Connection) -> dict[int, tuple[str, ...]]:
+    """By chunk, the data nodes that have a copy now."""
+    return {row["id"]: tuple(sorted(row["nodes"] or ())) for row in _rows(connection, _CHUNKS)}
+
+
+def read_operations(connection: Connection) -> list[Operation]:
+    """What is in the catalogue of copied and moved chunks now."""
+    return [Operation(**row) for row in _rows(connection, _OPERATIONS)]
+
+
+def _rows(connection: Connection, query: str) -> list[dict[str, Any]]:
+    return connection.run(Statement(query), "access node")
+
+
+def _ask_data_nodes(module: AnsibleModule, access_node: AccessNode, observed: Observed) -> dict[str, dict[tuple[str, str], int]]:
+    nodes = [node for node in access_node.data_nodes.values() if node.available]
+
+    def ask(node: DataNode) -> tuple[dict[tuple[str, str], int], Capacity] | str:
+        parameters = access_node.connection_parameters(node.endpoint, None, connect_timeout=10)
+        connection, reason = connect_with(module, dict(parameters, options=WITHOUT_LIBRARIES))
+        if connection is None:
+            return reason
+        try:
+            sizes = {(row["schema"], row["relation"]): row["bytes"] for row in _rows(connection, _SIZES)}
+            return sizes, Capacity(**_rows(connection, _CAPACITY)[0])
+        finally:
+            connection.close()
+
+    found: dict[str, dict[tuple[str, str], int]] = {}
+    errors = []
+    with ThreadPoolExecutor(max_workers=min(_PARALLEL, max(len(nodes), 1))) as pool:
+        for node, answer in zip(nodes, pool.map(ask, nodes)):
+            if isinstance(answer, str):
+                cause, remedy = f"no connection as role {access_node.role}: {answer}", "start the node, or set it to available: false"
+                errors.append(ClusterError(f'data node "{node.node_name}"', cause, remedy, str(node.endpoint)))
+            else:
+                found[node.node_name], observed.capacities[node.node_name] = answer
+    raise_all(errors)
+    return found

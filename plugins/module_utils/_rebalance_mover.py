@@ -1,0 +1,186 @@
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: only for this collection; may change in any release.
+
+"""Moves one chunk, so that no row is lost that is written meanwhile.
+
+move_chunk() loses them: it ends the replication to the destination, then tells the access node of the new copy and then drops the old one, and what is
+written in between goes to the old one only (seen on 2.13.1). Therefore
+
+1. copy_chunk() is begun in a session of its own. As soon as its subscription is enabled, a lock on the subscription keeps it from going on after
+   all rows are there;
+2. when it waits for that lock, writers of the hypertable are made to wait, the destination catches up, and the rows of both copies are counted;
+3. copy_chunk() goes on to its end;
+4. the old copy is dropped, and writers go on.
+
+Nobody may write between 3 and 4: a session that has written to the chunk before does not learn of a new copy, only of one that is gone
+(ts_catalog_invalidate_cache() in src/ts_catalog/catalog.c). Where the old copy stays, it is told by other means.
+COPY looks up the nodes before it waits: one that waited for us fails afterwards, for the node that it knew has no chunk any more.
+
+The operation stays in the catalogue until then. One that is found there later made a copy that was never compared, which is dropped again.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from time import monotonic, sleep
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, connect_as_login, connect_with
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import ChunkMove
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
+
+COPY = "CALL timescaledb_experimental.copy_chunk(format('%%I.%%I', %s::text, %s::text)::regclass, %s, %s, %s)"
+
+_ENABLED = "SELECT EXISTS (SELECT FROM pg_subscription WHERE subname = %s AND subenabled) AS enabled"
+# Conflicts with the lock that ALTER SUBSCRIPTION needs, and with nothing else that a subscription's own processes do.
+_KEEP = "COMMENT ON SUBSCRIPTION {name} IS 'is kept until writers wait'"
+_READY = """
+SELECT coalesce(bool_and(r.srsubstate = 'r'), false)
+       AND EXISTS (SELECT FROM pg_locks WHERE locktype = 'object' AND objid = s.oid AND classid = 'pg_subscription'::regclass AND NOT granted) AS ready
+  FROM pg_subscription s LEFT JOIN pg_subscription_rel r ON r.srsubid = s.oid WHERE s.subname = %s GROUP BY s.oid
+"""
+_STOP_WRITERS = "LOCK TABLE ONLY {schema}.{relation} IN SHARE MODE"
+_POSITION = "SELECT pg_current_wal_insert_lsn()::text AS position"
+_CAUGHT_UP = "SELECT coalesce(bool_or(replay_lsn >= %s::pg_lsn), false) AS caught_up FROM pg_stat_replication WHERE application_name = %s"
+_COUNT = "SELECT count(*) AS rows FROM {schema}.{relation}"
+# Changes nothing, and invalidates what sessions remember of the hypertable.
+_SAME_FACTOR = "SELECT {schema}.set_replication_factor(format('%%I.%%I', %s::text, %s::text)::regclass, %s)"
+_CANCEL_WAITING_COPY = r"""
+SELECT pg_cancel_backend(l.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+ WHERE l.relation = format('%%I.%%I', %s::text, %s::text)::regclass AND NOT l.granted AND l.mode = 'RowExclusiveLock' AND a.query ~* '\mcopy\M'
+"""
+_COPIES = """
+SELECT array_agg(node_name::text) AS nodes FROM _timescaledb_catalog.chunk_data_node WHERE chunk_id = %s
+"""
+_POLL = 0.02
+_CATCH_UP_SECONDS = 60
+# Attempts to have writers wait: a transaction that wrote to the hypertable and stays open is in the way of all of them.
+_ATTEMPTS = 5
+
+
+class ChunkMover:
+    """Moves chunks of one cluster; safe to be used by several threads."""
+
+    def __init__(self, module: AnsibleModule, access_node: AccessNode, lock_timeout: int) -> None:
+        self._module = module
+        self._access_node = access_node
+        self._lock_timeout = lock_timeout
+
+    def move(self, move: ChunkMove) -> int:
+        """Move or copy one chunk and return its rows. Raises ClusterError; what it leaves then is for clean()."""
+        with ExitStack() as stack:
+            keeper, observer = (stack.enter_context(closing(self._on_node(move.destination))) for _connection in range(2))
+            source = stack.enter_context(closing(self._on_node(move.source)))
+            control, copier = (stack.enter_context(closing(connect_as_login(self._module))) for _connection in range(2))
+            pool = stack.enter_context(ThreadPoolExecutor(1))
+            # Whatever happens: the copy must not wait for us for ever, for the pool waits for the copy.
+            stack.callback(keeper.close)
+            chunk = move.chunk
+            copy = pool.submit(copier.run, Statement(COPY, values=(chunk.schema, chunk.relation, move.source, move.destination, move.operation_id)), str(chunk))
+            self._keep(keeper, copy, move)
+            self._begin_pause(control, move)
+            self._catch_up(source, move)
+            rows = self._compare(source, observer, move)
+            keeper.close()
+            copy.result()
+            if move.deletes:
+                drop_copy(control, self._access_node, move.chunk, move.source)
+            else:
+                self._tell_writers(control, move)
+            _run(control, "COMMIT", move)
+            _run(control, "CALL timescaledb_experimental.cleanup_copy_chunk_operation(%s)", move, move.operation_id)
+            self._check_place(control, move)
+        return rows
+
+    def _on_node(self, name: str) -> Connection:
+        node = self._access_node.data_nodes[name]
+        connection, reason = connect_with(self._module, self._access_node.connection_parameters(node.endpoint, None, connect_timeout=10))
+        if connection is None:
+            raise ClusterError(f'data node "{name}"', f"no connection: {reason}", "start the node", str(node.endpoint))
+        return connection
+
+    def _keep(self, keeper: Connection, copy: Future, move: ChunkMove) -> None:
+        """Step 1: have copy_chunk() wait behind our lock. Only after it enabled the subscription: before, we would be in its way."""
+        while True:
+            if copy.done():
+                copy.result()
+                raise ClusterError(str(move.chunk), "it was copied faster than it could be watched", "run the task again")
+            if _run(keeper, _ENABLED, move, move.operation_id)[0]["enabled"]:
+                break
+            sleep(_POLL)
+        _run(keeper, "BEGIN", move)
+        keeper.run(Statement(_KEEP, {"name": move.operation_id}), str(move.chunk))
+        while not _ready(keeper, move):
+            if copy.done():
+                copy.result()
+            sleep(_POLL)
+
+    def _begin_pause(self, control: Connection, move: ChunkMove) -> None:
+        """Step 2: wait for what is being written to the hypertable, and let nobody else begin. Reads go on."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                self._stop_writers(control, move)
+                return
+            except ClusterError:
+                _run(control, "ROLLBACK", move)
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                sleep(self._lock_timeout)
+
+    def _stop_writers(self, control: Connection, move: ChunkMove) -> None:
+        _run(control, "BEGIN", move)
+        _run(control, "SELECT set_config('lock_timeout', %s, true)", move, f"{self._lock_timeout}s")
+        control.run(Statement(_STOP_WRITERS, {"schema": move.hypertable.schema, "relation": move.hypertable.relation}), str(move.chunk))
+
+    def _catch_up(self, source: Connection, move: ChunkMove) -> None:
+        position = _run(source, _POSITION, move)[0]["position"]
+        end = monotonic() + _CATCH_UP_SECONDS
+        while not _run(source, _CAUGHT_UP, move, position, move.operation_id)[0]["caught_up"]:
+            if monotonic() > end:
+                cause = f'data node "{move.destination}" did not catch up with "{move.source}" within {_CATCH_UP_SECONDS} s'
+                raise ClusterError(str(move.chunk), cause, "look for the subscription's errors in that node's log, and run the task again")
+            sleep(_POLL / 2)
+
+    def _compare(self, source: Connection, observer: Connection, move: ChunkMove) -> int:
+        statement = Statement(_COUNT, {"schema": move.chunk.schema, "relation": move.chunk.relation})
+        with ThreadPoolExecutor(2) as pool:
+            counts = pool.map(lambda connection: connection.run(statement, str(move.chunk))[0]["rows"], (source, observer))
+            there, here = counts
+        if there != here:
+            cause = f'"{move.source}" has {there} rows of it and the copy on "{move.destination}" {here}'
+            raise ClusterError(str(move.chunk), cause, "run the task again: it drops that copy first")
+        return there
+
+    def _tell_writers(self, control: Connection, move: ChunkMove) -> None:
+        """Have sessions look up again which nodes have the chunk; COPY that waits for us has done so already, and must not write one copy only."""
+        table = {"schema": self._access_node.extension_schema}
+        name = (move.hypertable.schema, move.hypertable.relation)
+        control.run(Statement(_SAME_FACTOR, table, (*name, move.hypertable.replication_factor)), str(move.chunk))
+        _run(control, _CANCEL_WAITING_COPY, move, *name)
+
+    def _check_place(self, control: Connection, move: ChunkMove) -> None:
+        nodes = _run(control, _COPIES, move, move.chunk.id)[0]["nodes"] or []
+        if move.destination not in nodes or (move.source in nodes) is move.deletes:
+            raise ClusterError(str(move.chunk), f"it is on {', '.join(nodes)} according to the access node", "run the task again")
+
+
+def drop_copy(control: Connection, access_node: AccessNode, chunk: Any, node_name: str) -> None:
+    """Drop one of several copies of a chunk."""
+    schema = access_node.release.internal_schema
+    drop = "SELECT {functions}.chunk_drop_replica(format('%%I.%%I', %s::text, %s::text)::regclass, %s)"
+    control.run(Statement(drop, {"functions": schema}, (chunk.schema, chunk.relation, node_name)), str(chunk))
+
+
+def _ready(keeper: Connection, move: ChunkMove) -> bool:
+    rows = _run(keeper, _READY, move, move.operation_id)
+    return bool(rows) and rows[0]["ready"]
+
+
+def _run(connection: Connection, template: str, move: ChunkMove, *values: Any) -> list[dict[str, Any]]:
+    return connection.run(Statement(template, values=values), str(move.chunk))

@@ -1,0 +1,147 @@
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: only for this collection; may change in any release.
+
+"""Carries out a plan of the rebalancing: what a former run left, preparations, then moves side by side, as many for each node as are allowed."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from time import monotonic
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import PREFIX, ChunkMove, RebalancePlan, is_unproven
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Observed, Operation, PlacedChunk, read_operations, read_placement
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_mover import ChunkMover, drop_copy
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
+
+# Two runs at a time would plan with what the other one is about to change.
+_ONE_AT_A_TIME = "SELECT pg_try_advisory_lock(hashtext('timescaledb.multinode'), hashtext('timescale_rebalance')) AS free"
+_CLEAN = "CALL timescaledb_experimental.cleanup_copy_chunk_operation(%s)"
+_MOST_AT_A_TIME = 32
+
+
+class Runner:
+    """One run. done: the moves that were made, in the order in which they ended."""
+
+    def __init__(self, module: AnsibleModule, connection: Connection, access_node: AccessNode, observed: Observed) -> None:
+        self._module = module
+        self._connection = connection
+        self._access_node = access_node
+        self._observed = observed
+        self._stopped = ""
+        self.done: list[ChunkMove] = []
+        self.prepared = 0
+
+    def be_the_only_one(self) -> None:
+        """Raise where another run is under way on this access node."""
+        if not self._connection.run(Statement(_ONE_AT_A_TIME), "access node")[0]["free"]:
+            raise ClusterError("access node", "another rebalancing is under way", "wait for its end", self._connection.name)
+
+    def prepare(self, plan: RebalancePlan) -> None:
+        """Everything that has to be done before the first move."""
+        for operation in plan.leftovers:
+            chunk = self._observed.chunks.get(operation.chunk_id)
+            clean_up(self._connection, self._access_node, operation, chunk, dict(read_placement(self._connection)).get(operation.chunk_id, ()))
+            self.prepared += 1
+        for subject, _action, statement in plan.preparations:
+            self._connection.run(statement, subject)
+            self.prepared += 1
+
+    def move_all(self, plan: RebalancePlan) -> str:
+        """Begin moves as long as there are any, and return why it was stopped before the last one; empty where it was not.
+
+        Raises ClusterError at the first move that fails, after those under way have ended and what it left has been cleaned up.
+        """
+        if not plan.moves:
+            return ""
+        concurrency, limit = self._module.params["concurrency"], self._module.params["time_limit"]
+        mover = ChunkMover(self._module, self._access_node, self._module.params["lock_timeout"])
+        waiting = list(plan.moves)
+        under_way: dict[Future, ChunkMove] = {}
+        failures: list[ClusterError] = []
+        end = monotonic() + limit if limit else None
+        handlers = {number: signal.signal(number, self._stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            with ThreadPoolExecutor(_MOST_AT_A_TIME) as pool:
+                while under_way or (waiting and not self._stopped and not failures):
+                    if end and monotonic() > end and waiting:
+                        self._stopped = self._stopped or f"the time_limit of {limit} s was reached"
+                    while not self._stopped and not failures and len(under_way) < _MOST_AT_A_TIME:
+                        move = _next(waiting, list(under_way.values()), concurrency)
+                        if move is None:
+                            break
+                        waiting.remove(move)
+                        under_way[pool.submit(mover.move, move)] = move
+                    self._say(plan, under_way)
+                    for future in wait(under_way, return_when=FIRST_COMPLETED, timeout=1).done:
+                        move = under_way.pop(future)
+                        error = future.exception()
+                        if error is None:
+                            self.done.append(move)
+                        elif isinstance(error, ClusterError):
+                            failures.append(error)
+                        else:
+                            raise error
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        if failures:
+            self._clean_after_failure()
+            raise failures[0]
+        return self._stopped if waiting else ""
+
+    def _stop(self, number: int, dummy: Any) -> None:
+        self._stopped = f"signal {signal.Signals(number).name} asked for it"
+
+    def _say(self, plan: RebalancePlan, under_way: dict[Future, ChunkMove]) -> None:
+        """To who watches pg_stat_activity: application_name has room for 63 bytes."""
+        total, moved = (sum(move.chunk.bytes for move in moves) for moves in (plan.moves, self.done))
+        text = f"timescale_rebalance {len(self.done)}/{len(plan.moves)}+{len(under_way)} {moved >> 20}/{total >> 20} MB"
+        self._connection.run(Statement("SELECT set_config('application_name', %s, false)", values=(text,)), "access node")
+
+    def _clean_after_failure(self) -> None:
+        """What cannot be cleaned up now is told from by the next run."""
+        for operation in read_operations(self._connection):
+            if operation.operation_id.startswith(PREFIX) and not operation.running:
+                try:
+                    nodes = read_placement(self._connection).get(operation.chunk_id, ())
+                    clean_up(self._connection, self._access_node, operation, self._observed.chunks.get(operation.chunk_id), nodes)
+                except ClusterError as error:
+                    self._module.warn(str(error))
+
+
+def clean_up(connection: Connection, access_node: AccessNode, operation: Operation, chunk: PlacedChunk | None, nodes: tuple[str, ...]) -> None:
+    """Undo an operation that did not come to its end, or take a finished one from the catalogue."""
+    subject = f'copy operation "{operation.operation_id}"'
+    if chunk is not None and is_unproven(operation, nodes):
+        drop_copy(connection, access_node, chunk, operation.destination)
+    try:
+        connection.run(Statement(_CLEAN, values=(operation.operation_id,)), subject)
+    except ClusterError as error:
+        place = f'on data node "{operation.destination}"'
+        remedy = (
+            f'{place} DROP SUBSCRIPTION and on data node "{operation.source}" pg_drop_replication_slot() and DROP PUBLICATION of that name, where they exist; '
+            f"{place} drop the half copy {chunk or operation.chunk_id}; then DELETE FROM _timescaledb_catalog.chunk_copy_operation "
+            f"WHERE operation_id = '{operation.operation_id}' on the access node"
+        )
+        # Known of compressed chunks whose compressed part is attached already (timescaledb#6066).
+        cause = f"it stopped after stage {operation.completed_stage} and TimescaleDB cannot clean it up: {error.cause}"
+        raise ClusterError(subject, cause, remedy, error.host) from error
+
+
+def _next(waiting: list[ChunkMove], under_way: list[ChunkMove], concurrency: int) -> ChunkMove | None:
+    """The first move both of whose nodes have a hand free, and whose chunk is not being moved."""
+    busy = Counter(name for move in under_way for name in (move.source, move.destination))
+    chunks = {move.chunk.id for move in under_way}
+    for move in waiting:
+        if busy[move.source] < concurrency and busy[move.destination] < concurrency and move.chunk.id not in chunks:
+            return move
+    return None

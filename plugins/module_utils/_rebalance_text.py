@@ -1,0 +1,73 @@
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: only for this collection; may change in any release.
+
+"""A plan of the rebalancing as people and diffs show it. No I/O."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import RebalancePlan
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Observed
+
+
+def nodes_with(observed: Observed, placement: dict[int, tuple[str, ...]], names: list[str]) -> list[dict[str, Any]]:
+    """What each node has of the chunks that were observed, where they are placed so. A chunk counts with the size that it was observed with."""
+    found = {name: dict(node_name=name, chunks=0, bytes=0) for name in names}
+    for chunk_id, nodes in placement.items():
+        chunk = observed.chunks.get(chunk_id)
+        for name in nodes:
+            if chunk is not None and name in found:
+                found[name]["chunks"] += 1
+                found[name]["bytes"] += chunk.bytes
+    return [found[name] for name in names]
+
+
+def placement_after(observed: Observed, plan: RebalancePlan) -> dict[int, tuple[str, ...]]:
+    """Where chunks are when the plan is done."""
+    placement = {chunk.id: set(chunk.nodes) for chunk in observed.chunks.values()}
+    for move in plan.moves:
+        placement[move.chunk.id].add(move.destination)
+        if move.deletes:
+            placement[move.chunk.id].discard(move.source)
+    return {chunk_id: tuple(sorted(nodes)) for chunk_id, nodes in placement.items()}
+
+
+def figures(plan: RebalancePlan) -> dict[str, int]:
+    """The plan in numbers. least_bytes is for all of it, also for what the limit leaves."""
+    return dict(
+        moves=len(plan.moves),
+        bytes=sum(move.chunk.bytes for move in plan.moves),
+        moves_left=len(plan.left),
+        bytes_left=sum(move.chunk.bytes for move in plan.left),
+        least_bytes=plan.rebalance.least_bytes,
+    )
+
+
+def plan_table(plan: RebalancePlan, before: list[dict[str, Any]], after: list[dict[str, Any]]) -> str:
+    """Nodes before and after, and what it takes; empty where there is nothing to do."""
+    if not (plan.moves or plan.leftovers or plan.preparations):
+        return ""
+    numbers = figures(plan)
+    lines = [f"Plan: {numbers['moves']} chunks, {_size(numbers['bytes'])}; at the least {_size(numbers['least_bytes'])} have to be moved"]
+    if plan.left:
+        lines.append(f"left for another run by byte_limit: {numbers['moves_left']} chunks, {_size(numbers['bytes_left'])}")
+    width = max([len(node["node_name"]) for node in before] + [9])
+    lines.append(f"{'data node':<{width}} {'chunks':>8} {'after':>8} {'bytes':>10} {'after':>10}")
+    for was, becomes in zip(before, after):
+        row = f"{was['node_name']:<{width}} {was['chunks']:>8} {becomes['chunks']:>8} {_size(was['bytes']):>10} {_size(becomes['bytes']):>10}"
+        lines.append(row)
+    lines += [f"clean up copy operation {operation.operation_id}, which stopped after {operation.completed_stage}" for operation in plan.leftovers]
+    lines += [f"{action}: {subject}" for subject, action, _statement in plan.preparations]
+    lines += [f"{'move' if move.deletes else 'copy'} {move.chunk}: {move.source} -> {move.destination}, {_size(move.chunk.bytes)}" for move in plan.moves]
+    return "\n".join(lines) + "\n"
+
+
+def _size(number: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1024:
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1024
+    return f"{number:.1f} TB"

@@ -30,7 +30,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
-from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, connect_as_login, connect_with
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection, connect_as_login, connect_with
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import ChunkMove
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
@@ -49,6 +49,10 @@ _STOP_WRITERS = "LOCK TABLE ONLY {schema}.{relation} IN SHARE MODE"
 _POSITION = "SELECT pg_current_wal_insert_lsn()::text AS position"
 _CAUGHT_UP = "SELECT coalesce(bool_or(replay_lsn >= %s::pg_lsn), false) AS caught_up FROM pg_stat_replication WHERE application_name = %s"
 _COUNT = "SELECT count(*) AS rows FROM {schema}.{relation}"
+_COMPRESSED_PART = """
+SELECT p.schema_name AS schema, p.table_name AS relation
+  FROM _timescaledb_catalog.chunk c JOIN _timescaledb_catalog.chunk p ON p.id = c.compressed_chunk_id WHERE c.schema_name = %s AND c.table_name = %s
+"""
 # Changes nothing, and invalidates what sessions remember of the hypertable.
 _SAME_FACTOR = "SELECT {schema}.set_replication_factor(format('%%I.%%I', %s::text, %s::text)::regclass, %s)"
 _CANCEL_WAITING_COPY = r"""
@@ -62,6 +66,10 @@ _POLL = 0.02
 _CATCH_UP_SECONDS = 60
 # Attempts to have writers wait: a transaction that wrote to the hypertable and stays open is in the way of all of them.
 _ATTEMPTS = 5
+
+
+class _TooLate(ClusterError):
+    """The copy did not come far enough to be watched."""
 
 
 class ChunkMover:
@@ -82,8 +90,13 @@ class ChunkMover:
             # Whatever happens: the copy must not wait for us for ever, for the pool waits for the copy.
             stack.callback(keeper.close)
             chunk = move.chunk
+            process = _run(copier, "SELECT pg_backend_pid() AS pid", move)[0]["pid"]
             copy = pool.submit(copier.run, Statement(COPY, values=(chunk.schema, chunk.relation, move.source, move.destination, move.operation_id)), str(chunk))
-            self._keep(keeper, copy, move)
+            try:
+                self._keep(keeper, copy, move)
+            except _TooLate:
+                _run(control, "SELECT pg_cancel_backend(%s)", move, process)
+                raise
             self._begin_pause(control, move)
             self._catch_up(source, move)
             rows = self._compare(source, observer, move)
@@ -100,14 +113,24 @@ class ChunkMover:
 
     def _on_node(self, name: str) -> Connection:
         node = self._access_node.data_nodes[name]
-        connection, reason = connect_with(self._module, self._access_node.connection_parameters(node.endpoint, None, connect_timeout=10))
+        parameters = self._access_node.connection_parameters(node.endpoint, None, connect_timeout=10)
+        connection, reason = connect_with(self._module, dict(parameters, options=WITHOUT_LIBRARIES))
         if connection is None:
             raise ClusterError(f'data node "{name}"', f"no connection: {reason}", "start the node", str(node.endpoint))
         return connection
 
     def _keep(self, keeper: Connection, copy: Future, move: ChunkMove) -> None:
-        """Step 1: have copy_chunk() wait behind our lock. Only after it enabled the subscription: before, we would be in its way."""
+        """Step 1: have copy_chunk() wait behind our lock. Only after it enabled the subscription: before, we would be in its way.
+
+        A replication slot comes into being when every transaction has ended that was writing on that server.
+        """
+        end = monotonic() + self._lock_timeout * _ATTEMPTS
         while True:
+            if monotonic() > end:
+                patience = f"{self._lock_timeout * _ATTEMPTS} s"
+                cause = f'data node "{move.source}" did not begin to send it within {patience}: a transaction that wrote there is still open'
+                remedy = "end it (pg_stat_activity and pg_prepared_xacts on that node, in any database), and run the task again"
+                raise _TooLate(str(move.chunk), cause, remedy)
             if copy.done():
                 copy.result()
                 raise ClusterError(str(move.chunk), "it was copied faster than it could be watched", "run the task again")
@@ -148,10 +171,16 @@ class ChunkMover:
             sleep(_POLL / 2)
 
     def _compare(self, source: Connection, observer: Connection, move: ChunkMove) -> int:
-        statement = Statement(_COUNT, {"schema": move.chunk.schema, "relation": move.chunk.relation})
+        """Count what the tables themselves hold: the copy does not know yet that its compressed part belongs to it."""
+        tables = [(move.chunk.schema, move.chunk.relation)]
+        tables += [(row["schema"], row["relation"]) for row in _run(source, _COMPRESSED_PART, move, *tables[0])]
+
+        def count(connection: Connection) -> int:
+            statements = [Statement(_COUNT, {"schema": schema, "relation": relation}) for schema, relation in tables]
+            return sum(connection.run(statement, str(move.chunk))[0]["rows"] for statement in statements)
+
         with ThreadPoolExecutor(2) as pool:
-            counts = pool.map(lambda connection: connection.run(statement, str(move.chunk))[0]["rows"], (source, observer))
-            there, here = counts
+            there, here = pool.map(count, (source, observer))
         if there != here:
             cause = f'"{move.source}" has {there} rows of it and the copy on "{move.destination}" {here}'
             raise ClusterError(str(move.chunk), cause, "run the task again: it drops that copy first")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -26,6 +26,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._step import
 _ONE_AT_A_TIME = "SELECT pg_try_advisory_lock(hashtext('timescaledb.multinode'), hashtext('timescale_rebalance')) AS free"
 _CLEAN = "CALL timescaledb_experimental.cleanup_copy_chunk_operation(%s)"
 _MOST_AT_A_TIME = 32
+_ATTEMPTS = 10
 
 
 class Runner:
@@ -124,7 +125,7 @@ def clean_up(connection: Connection, access_node: AccessNode, operation: Operati
     if chunk is not None and is_unproven(operation, nodes):
         drop_copy(connection, access_node, chunk, operation.destination)
     try:
-        connection.run(Statement(_CLEAN, values=(operation.operation_id,)), subject)
+        _clean(connection, operation, subject)
     except ClusterError as error:
         place = f'on data node "{operation.destination}"'
         remedy = (
@@ -135,6 +136,18 @@ def clean_up(connection: Connection, access_node: AccessNode, operation: Operati
         # Known of compressed chunks whose compressed part is attached already (timescaledb#6066).
         cause = f"it stopped after stage {operation.completed_stage} and TimescaleDB cannot clean it up: {error.cause}"
         raise ClusterError(subject, cause, remedy, error.host) from error
+
+
+def _clean(connection: Connection, operation: Operation, subject: str) -> None:
+    """Call TimescaleDB's own clean-up. The slot of a copy that was ended may be in use for a moment longer."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            connection.run(Statement(_CLEAN, values=(operation.operation_id,)), subject)
+            return
+        except ClusterError as error:
+            if "is active for PID" not in error.cause or attempt == _ATTEMPTS - 1:
+                raise
+            sleep(1)
 
 
 def _next(waiting: list[ChunkMove], under_way: list[ChunkMove], concurrency: int) -> ChunkMove | None:

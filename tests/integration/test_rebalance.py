@@ -1,103 +1,13 @@
 # GPL-3.0-or-later (see LICENSE)
 from __future__ import annotations
 
-import io
-import threading
 import time
 
-import psycopg2
 import pytest
-from _cluster import Cluster
-from _servers import Server
+from _cluster import DATA_NODE, Cluster
+from _fleet import MODULE, Fleet, Writers
 
-MODULE = "timescale_rebalance"
-SETTINGS = {
-    "wal_level": "logical",
-    "wal_retrieve_retry_interval": "100ms",
-    "max_replication_slots": 20,
-    "max_wal_senders": 20,
-    "max_logical_replication_workers": 16,
-}
 pytestmark = pytest.mark.real_engine("it does not copy chunks between data nodes")
-
-
-class Fleet:
-    """A cluster whose data nodes can send chunks to each other; m1, m2 and m3 hold table t, or those that are named."""
-
-    def __init__(self, cluster: Cluster, servers) -> None:
-        self.cluster = cluster
-        self.servers = {name: servers.extra(name, **SETTINGS) for name in ("m1", "m2", "m3")}
-        for server in self.servers.values():
-            server.create_database(cluster.database)
-
-    def __getitem__(self, name: str) -> Server:
-        return self.servers[name]
-
-    def register(self, *names: str) -> None:
-        for name in names:
-            call = "SELECT add_data_node(%s, host => '127.0.0.1', port => %s, bootstrap => false)"
-            self.cluster.query(call, name, self[name].port)
-
-    def distribute(self, relation: str = "t", days: int = 6, factor: int = 1, rows: int = 600, partitions: int = 2) -> None:
-        """A chunk for each day and partition, all of one size."""
-        self.cluster.query(f"CREATE TABLE {relation} (time timestamptz NOT NULL, device int NOT NULL, value float8)")
-        self.cluster.query(
-            f"SELECT create_distributed_hypertable('{relation}', 'time', 'device', %s, chunk_time_interval => interval '1 day', replication_factor => %s)",
-            partitions,
-            factor,
-        )
-        self.cluster.query(
-            f"INSERT INTO {relation} SELECT '2026-01-01 00:00+00'::timestamptz + d * interval '1 day' + n * interval '1 minute', n %% 16, n"
-            " FROM generate_series(0, %s - 1) d, generate_series(1, %s) n",
-            days,
-            rows,
-        )
-
-    def chunks_on(self, name: str) -> set[str]:
-        """The chunks that a node itself has."""
-        query = (
-            "SELECT c.table_name::text FROM _timescaledb_catalog.chunk c JOIN _timescaledb_catalog.hypertable h ON h.id = c.hypertable_id"
-            " JOIN pg_class r ON r.relname = c.table_name WHERE h.replication_factor = -1 AND NOT c.dropped"
-        )
-        return {row[0] for row in self[name].query(self.cluster.database, query)}
-
-    def known_on(self, name: str) -> set[str]:
-        """The chunks that the access node knows of there."""
-        query = (
-            "SELECT c.table_name::text FROM _timescaledb_catalog.chunk c JOIN _timescaledb_catalog.chunk_data_node d ON d.chunk_id = c.id WHERE node_name = %s"
-        )
-        return {row[0] for row in self.cluster.query(query, name)}
-
-    def left_behind(self) -> list[tuple]:
-        """Slots, publications, subscriptions and operations that are still there."""
-        found = self.cluster.query("SELECT operation_id FROM _timescaledb_catalog.chunk_copy_operation")
-        for server in self.servers.values():
-            found += server.query(self.cluster.database, "SELECT slot_name FROM pg_replication_slots WHERE database = current_database()")
-            found += server.query(self.cluster.database, "SELECT pubname FROM pg_publication")
-            found += server.query(
-                self.cluster.database, "SELECT subname FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
-            )
-        return found
-
-    def converge(self, **arguments) -> dict:
-        """Check mode changes nothing and predicts the run; after it the nodes have what was said, nothing is left behind and nothing is to do."""
-        before = {name: self.known_on(name) for name in self.servers}
-        rows = self.cluster.query("SELECT count(*), sum(value) FROM t")
-        predicted = self.cluster.succeed(MODULE, check=True, **arguments)
-        assert {name: self.known_on(name) for name in self.servers} == before
-        result = self.cluster.succeed(MODULE, **arguments)
-        for key in ("changed", "before", "after", "plan", "moves", "diff"):
-            assert result[key] == predicted[key], key
-        for name in self.servers:
-            assert self.known_on(name) == self.chunks_on(name)
-        assert {node["node_name"]: node["chunks"] for node in result["after"]} == {
-            node["node_name"]: len(self.known_on(node["node_name"])) for node in result["after"]
-        }
-        assert self.cluster.query("SELECT count(*), sum(value) FROM t") == rows
-        assert self.left_behind() == []
-        again = self.cluster.succeed(MODULE, **arguments)
-        assert again["changed"] is False and again["moves"] == [] and again["before"] == again["after"]
-        return result
 
 
 @pytest.fixture
@@ -136,47 +46,6 @@ def test_replicated(fleet):
     assert {move["action"] for move in result["moves"]} == {"copy"}
 
 
-class Writers:
-    """Sessions that insert and copy rows into every chunk until the end, one row each in two chunks at a time. written: by device."""
-
-    def __init__(self, fleet: Fleet) -> None:
-        self._fleet = fleet
-        self._stop = threading.Event()
-        self.written = {-1: 0, -2: 0}
-        self.errors: dict[int, list[str]] = {-1: [], -2: []}
-        self._threads = [threading.Thread(target=self._write, args=(device,)) for device in self.written]
-
-    def __enter__(self) -> Writers:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *dummy: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _write(self, device: int) -> None:
-        with self._fleet.cluster.an.connection(self._fleet.cluster.database) as connection, connection.cursor() as cursor:
-            while not self._stop.is_set():
-                try:
-                    # In both ways in which the access node sends rows.
-                    if device == -1:
-                        cursor.execute("INSERT INTO t VALUES ('2026-01-01 12:00+00', -1, 0), ('2026-01-02 12:00+00', -1, 0)")
-                    else:
-                        cursor.copy_expert("COPY t FROM STDIN", io.StringIO("2026-01-01 13:00+00\t-2\t0\n2026-01-02 13:00+00\t-2\t0\n"))
-                    self.written[device] += 2
-                except psycopg2.Error as error:
-                    self.errors[device].append(str(error).splitlines()[0])
-
-    def check(self, allowed: str, most: int) -> None:
-        """Nothing is lost; INSERT never failed, COPY hardly ever, and only so."""
-        assert min(self.written.values()) > 20
-        assert dict(self._fleet.cluster.query("SELECT device, count(*) FROM t WHERE device < 0 GROUP BY 1")) == self.written
-        assert self.errors[-1] == []
-        assert len(self.errors[-2]) <= most and all(allowed in error for error in self.errors[-2]), self.errors
-
-
 def test_nothing_that_is_written_meanwhile_is_lost(fleet):
     fleet.register("m1", "m2")
     fleet.distribute(days=2, partitions=1)
@@ -203,3 +72,103 @@ def test_copies_are_alike_whatever_is_written_meanwhile(fleet):
     writers.check("canceling statement", moves)
     rows = [fleet[name].query(fleet.cluster.database, "SELECT time, device, count(*) FROM t GROUP BY 1, 2 ORDER BY 1, 2") for name in ("m1", "m2")]
     assert rows[0] == rows[1]
+
+
+def test_a_limit_of_bytes_and_another_run(fleet):
+    fleet.register("m1", "m2")
+    fleet.distribute()
+    fleet.register("m3")
+    whole = fleet.cluster.succeed(MODULE, check=True)
+    first = fleet.cluster.succeed(MODULE, byte_limit=max(move["bytes"] for move in whole["moves"]))
+    assert len(first["moves"]) == len(fleet.chunks_on("m3")) == 1
+    assert first["plan"]["moves_left"] == len(whole["moves"]) - 1 and "left for another run" in first["diff"]["prepared"]
+    second = fleet.converge()
+    assert len(second["moves"]) == len(whole["moves"]) - 1
+
+
+def test_no_time_left(fleet):
+    fleet.register("m1")
+    fleet.distribute(days=12)
+    fleet.register("m2")
+    result = fleet.cluster.succeed(MODULE, time_limit=1)
+    assert result["stopped"] == "the time_limit of 1 s was reached"
+    assert 0 < len(result["moves"]) == len(fleet.chunks_on("m2")) < result["plan"]["moves"]
+    fleet.converge()
+
+
+def test_compressed_chunks_and_names_that_need_quotes(fleet):
+    fleet.register("m1", "m2", "m3")
+    fleet.distribute(days=1)
+    fleet.distribute('"My Table"', days=3)
+    fleet.cluster.query("""ALTER TABLE "My Table" SET (timescaledb.compress, timescaledb.compress_segmentby = 'device')""")
+    fleet.cluster.query("""SELECT compress_chunk(c) FROM show_chunks('"My Table"') c""")
+    rows = fleet.cluster.query('SELECT count(*), sum(value) FROM "My Table"')
+    fleet.converge(state="drained", nodes=["m1"])
+    assert fleet.cluster.query('SELECT count(*), sum(value) FROM "My Table"') == rows
+    assert fleet.chunks_on("m1") == set()
+
+
+def test_what_a_failed_move_left_is_cleaned_up_first(fleet):
+    fleet.register("m1")
+    fleet.distribute(days=2)
+    fleet.register("m2")
+    (chunk,) = fleet.cluster.query("SELECT format('%I.%I', chunk_schema, chunk_name) FROM timescaledb_information.chunks LIMIT 1")[0]
+    with pytest.raises(Exception, match="does not exist"):
+        # The hypertable is not attached there.
+        fleet.cluster.query(f"CALL timescaledb_experimental.move_chunk('{chunk}', 'm1', 'm2', 'failed_one')")
+    assert fleet.left_behind() == [("failed_one",)]
+    result = fleet.converge()
+    assert "clean up copy operation failed_one" in result["diff"]["prepared"]
+    assert fleet.chunks_on("m2")
+
+
+def test_a_copy_that_was_never_compared_is_made_anew(fleet):
+    fleet.register("m1", "m2")
+    fleet.distribute(days=2)
+    fleet.cluster.query("SELECT set_replication_factor('t', 2)")
+    (chunk,) = sorted(fleet.chunks_on("m1"))[:1]
+    fleet.cluster.query(f"CALL timescaledb_experimental.copy_chunk('_timescaledb_internal.{chunk}', 'm1', 'm2', 'tsmn_interrupted')")
+    database = fleet.cluster.database
+    fleet["m2"].query(database, "SET timescaledb.enable_client_ddl_on_data_nodes = on")
+    fleet["m2"].query(database, f"DELETE FROM _timescaledb_internal.{chunk} WHERE device = (SELECT min(device) FROM _timescaledb_internal.{chunk})")
+    fleet.converge(state="replicated")
+    counts = [fleet[name].value(database, f"SELECT count(*) FROM _timescaledb_internal.{chunk}") for name in ("m1", "m2")]
+    assert counts[0] == counts[1]
+
+
+def test_an_open_transaction_that_wrote_fails_the_move_and_nothing_is_lost(fleet):
+    fleet.register("m1")
+    fleet.distribute(days=2)
+    fleet.register("m2")
+    with fleet.cluster.an.connection(fleet.cluster.database) as connection, connection.cursor() as cursor:
+        connection.autocommit = False
+        cursor.execute("INSERT INTO t VALUES ('2026-01-01 12:00+00', -1, 0)")
+        result = fleet.cluster.run(MODULE, lock_timeout=1)
+        assert result["failed"] and "a transaction that wrote there is still open" in result["msg"] and "run the task again" in result["msg"]
+        assert fleet.chunks_on("m2") == set() and fleet.left_behind() == []
+        connection.commit()
+    fleet.converge()
+    assert fleet.cluster.query("SELECT count(*) FROM t WHERE device = -1") == [(1,)]
+
+
+def test_only_one_at_a_time(fleet):
+    fleet.register("m1")
+    fleet.distribute(days=2)
+    fleet.register("m2")
+    with fleet.cluster.an.connection(fleet.cluster.database) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(hashtext('timescaledb.multinode'), hashtext('timescale_rebalance'))")
+        result = fleet.cluster.run(MODULE)
+    assert result["failed"] and "another rebalancing is under way" in result["msg"]
+    assert fleet.chunks_on("m2") == set()
+
+
+def test_refusals(nodes: Cluster):
+    nodes.distribute("t")
+    nodes.fill("t")
+    nodes.refuse(MODULE, "names no data node to be drained", state="drained")
+    nodes.refuse(MODULE, 'data node "nobody" is not registered', state="drained", nodes=["nobody"])
+    nodes.refuse(MODULE, "option concurrency: it is 0", concurrency=0)
+    nodes.refuse(MODULE, "set wal_level = logical (is replica)", state="drained", nodes=["dn1"])
+    nodes.refuse(MODULE, "copy that no data node can take", "add a data node", state="drained", nodes=["dn1", "dn2", "dn3"])
+    nodes.succeed(DATA_NODE, node_name="dn2", available=False)
+    nodes.refuse(MODULE, 'data node "dn2"', "it is not available", state="drained", nodes=["dn2"])

@@ -32,7 +32,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection, connect_as_login, connect_with
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_cleaning import clean_up, drop_copy
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import ChunkMove
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import read_operations, read_placement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 
 COPY = "CALL timescaledb_experimental.copy_chunk(format('%%I.%%I', %s::text, %s::text)::regclass, %s, %s, %s)"
@@ -59,10 +61,15 @@ _CANCEL_WAITING_COPY = r"""
 SELECT pg_cancel_backend(l.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
  WHERE l.relation = format('%%I.%%I', %s::text, %s::text)::regclass AND NOT l.granted AND l.mode = 'RowExclusiveLock' AND a.query ~* '\mcopy\M'
 """
+_WAITING = """
+SELECT EXISTS (SELECT FROM pg_locks WHERE relation = format('%%I.%%I', %s::text, %s::text)::regclass AND NOT granted AND mode = 'RowExclusiveLock') AS waiting
+"""
 _COPIES = """
 SELECT array_agg(node_name::text) AS nodes FROM _timescaledb_catalog.chunk_data_node WHERE chunk_id = %s
 """
 _POLL = 0.02
+# How much longer writers are left alone than they were made to wait.
+_REST = 4
 _CATCH_UP_SECONDS = 60
 # Attempts to have writers wait: a transaction that wrote to the hypertable and stays open is in the way of all of them.
 _ATTEMPTS = 5
@@ -79,9 +86,28 @@ class ChunkMover:
         self._module = module
         self._access_node = access_node
         self._lock_timeout = lock_timeout
+        # By hypertable, until when no move may have its writers wait again.
+        self._rests: dict[int, float] = {}
 
     def move(self, move: ChunkMove) -> int:
-        """Move or copy one chunk and return its rows. Raises ClusterError; what it leaves then is for clean()."""
+        """Move or copy one chunk and return its rows. Raises ClusterError; what it leaves then is for clean_up()."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                return self._move(move)
+            except ClusterError as error:
+                # TimescaleDB drops the slot without waiting for its reader, which it has just told to end: now and then it is still there.
+                if "is active for PID" not in error.cause or attempt == _ATTEMPTS - 1:
+                    raise
+            self._clean_up(move)
+        raise AssertionError
+
+    def _clean_up(self, move: ChunkMove) -> None:
+        with closing(connect_as_login(self._module)) as connection:
+            for operation in read_operations(connection):
+                if operation.operation_id == move.operation_id:
+                    clean_up(connection, self._access_node, operation, move.chunk, read_placement(connection).get(move.chunk.id, ()))
+
+    def _move(self, move: ChunkMove) -> int:
         with ExitStack() as stack:
             keeper, observer = (stack.enter_context(closing(self._on_node(move.destination))) for _connection in range(2))
             source = stack.enter_context(closing(self._on_node(move.source)))
@@ -98,6 +124,7 @@ class ChunkMover:
                 _run(control, "SELECT pg_cancel_backend(%s)", move, process)
                 raise
             self._begin_pause(control, move)
+            begun = monotonic()
             self._catch_up(source, move)
             rows = self._compare(source, observer, move)
             keeper.close()
@@ -106,7 +133,7 @@ class ChunkMover:
                 drop_copy(control, self._access_node, move.chunk, move.source)
             else:
                 self._tell_writers(control, move)
-            _run(control, "COMMIT", move)
+            self._end_pause(control, move, begun)
             _run(control, "CALL timescaledb_experimental.cleanup_copy_chunk_operation(%s)", move, move.operation_id)
             self._check_place(control, move)
         return rows
@@ -146,6 +173,8 @@ class ChunkMover:
 
     def _begin_pause(self, control: Connection, move: ChunkMove) -> None:
         """Step 2: wait for what is being written to the hypertable, and let nobody else begin. Reads go on."""
+        while monotonic() < self._rests.get(move.hypertable.id, 0.0):
+            sleep(_POLL)
         for attempt in range(_ATTEMPTS):
             try:
                 self._stop_writers(control, move)
@@ -155,6 +184,13 @@ class ChunkMover:
                 if attempt == _ATTEMPTS - 1:
                     raise
                 sleep(self._lock_timeout)
+
+    def _end_pause(self, control: Connection, move: ChunkMove, begun: float) -> None:
+        """Let writers go on; where there were any, leave them alone for a while."""
+        busy = _run(control, _WAITING, move, move.hypertable.schema, move.hypertable.relation)[0]["waiting"]
+        _run(control, "COMMIT", move)
+        if busy:
+            self._rests[move.hypertable.id] = monotonic() + _REST * (monotonic() - begun)
 
     def _stop_writers(self, control: Connection, move: ChunkMove) -> None:
         _run(control, "BEGIN", move)
@@ -197,13 +233,6 @@ class ChunkMover:
         nodes = _run(control, _COPIES, move, move.chunk.id)[0]["nodes"] or []
         if move.destination not in nodes or (move.source in nodes) is move.deletes:
             raise ClusterError(str(move.chunk), f"it is on {', '.join(nodes)} according to the access node", "run the task again")
-
-
-def drop_copy(control: Connection, access_node: AccessNode, chunk: Any, node_name: str) -> None:
-    """Drop one of several copies of a chunk."""
-    schema = access_node.release.internal_schema
-    drop = "SELECT {functions}.chunk_drop_replica(format('%%I.%%I', %s::text, %s::text)::regclass, %s)"
-    control.run(Statement(drop, {"functions": schema}, (chunk.schema, chunk.relation, node_name)), str(chunk))
 
 
 def _ready(keeper: Connection, move: ChunkMove) -> bool:

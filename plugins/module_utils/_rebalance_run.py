@@ -10,23 +10,22 @@ from __future__ import annotations
 import signal
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import PREFIX, ChunkMove, RebalancePlan, is_unproven
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Observed, Operation, PlacedChunk, read_operations, read_placement
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_mover import ChunkMover, drop_copy
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_cleaning import clean_up
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import PREFIX, ChunkMove, RebalancePlan
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Observed, read_operations, read_placement
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_mover import ChunkMover
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 
 # Two runs at a time would plan with what the other one is about to change.
 _ONE_AT_A_TIME = "SELECT pg_try_advisory_lock(hashtext('timescaledb.multinode'), hashtext('timescale_rebalance')) AS free"
-_CLEAN = "CALL timescaledb_experimental.cleanup_copy_chunk_operation(%s)"
 _MOST_AT_A_TIME = 32
-_ATTEMPTS = 10
 
 
 class Runner:
@@ -117,37 +116,6 @@ class Runner:
                     clean_up(self._connection, self._access_node, operation, self._observed.chunks.get(operation.chunk_id), nodes)
                 except ClusterError as error:
                     self._module.warn(str(error))
-
-
-def clean_up(connection: Connection, access_node: AccessNode, operation: Operation, chunk: PlacedChunk | None, nodes: tuple[str, ...]) -> None:
-    """Undo an operation that did not come to its end, or take a finished one from the catalogue."""
-    subject = f'copy operation "{operation.operation_id}"'
-    if chunk is not None and is_unproven(operation, nodes):
-        drop_copy(connection, access_node, chunk, operation.destination)
-    try:
-        _clean(connection, operation, subject)
-    except ClusterError as error:
-        place = f'on data node "{operation.destination}"'
-        remedy = (
-            f'{place} DROP SUBSCRIPTION and on data node "{operation.source}" pg_drop_replication_slot() and DROP PUBLICATION of that name, where they exist; '
-            f"{place} drop the half copy {chunk or operation.chunk_id}; then DELETE FROM _timescaledb_catalog.chunk_copy_operation "
-            f"WHERE operation_id = '{operation.operation_id}' on the access node"
-        )
-        # Known of compressed chunks whose compressed part is attached already (timescaledb#6066).
-        cause = f"it stopped after stage {operation.completed_stage} and TimescaleDB cannot clean it up: {error.cause}"
-        raise ClusterError(subject, cause, remedy, error.host) from error
-
-
-def _clean(connection: Connection, operation: Operation, subject: str) -> None:
-    """Call TimescaleDB's own clean-up. The slot of a copy that was ended may be in use for a moment longer."""
-    for attempt in range(_ATTEMPTS):
-        try:
-            connection.run(Statement(_CLEAN, values=(operation.operation_id,)), subject)
-            return
-        except ClusterError as error:
-            if "is active for PID" not in error.cause or attempt == _ATTEMPTS - 1:
-                raise
-            sleep(1)
 
 
 def _next(waiting: list[ChunkMove], under_way: list[ChunkMove], concurrency: int) -> ChunkMove | None:

@@ -1,7 +1,7 @@
 # GPL-3.0-or-later (see LICENSE)
 """make bench: ratios measured side by side in one run, into build/bench.json and a table.
 
-    run.py [register] [observe] [declare] [fleet] [deploy]      all of them where none is named
+    run.py [register] [observe] [declare] [rebalance] [fleet] [deploy]      all of them where none is named
 """
 
 from __future__ import annotations
@@ -18,11 +18,19 @@ import deploy
 import engine as engines
 import fleet
 import observe
+import rebalance
 import register_nodes
 import toolbox
 
 RESULT = toolbox.BUILD / "bench.json"
-PARTS = {"register": register_nodes.measure, "observe": observe.measure, "declare": declare.measure, "fleet": fleet.measure, "deploy": deploy.measure}
+PARTS = {
+    "register": register_nodes.measure,
+    "observe": observe.measure,
+    "declare": declare.measure,
+    "rebalance": rebalance.measure,
+    "fleet": fleet.measure,
+    "deploy": deploy.measure,
+}
 
 
 def main(wanted: list[str]) -> int:

@@ -1,0 +1,58 @@
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: only for this collection; may change in any release.
+
+"""Cleans up what copies of chunks left that did not come to their end."""
+
+from __future__ import annotations
+
+from time import sleep
+
+from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import is_unproven
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Operation, PlacedChunk
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
+
+_CLEAN = "CALL timescaledb_experimental.cleanup_copy_chunk_operation(%s)"
+_ATTEMPTS = 10
+
+
+def drop_copy(control: Connection, access_node: AccessNode, chunk: PlacedChunk, node_name: str) -> None:
+    """Drop one of several copies of a chunk."""
+    schema = access_node.release.internal_schema
+    drop = "SELECT {functions}.chunk_drop_replica(format('%%I.%%I', %s::text, %s::text)::regclass, %s)"
+    control.run(Statement(drop, {"functions": schema}, (chunk.schema, chunk.relation, node_name)), str(chunk))
+
+
+def clean_up(connection: Connection, access_node: AccessNode, operation: Operation, chunk: PlacedChunk | None, nodes: tuple[str, ...]) -> None:
+    """Undo an operation that did not come to its end, or take a finished one from the catalogue."""
+    subject = f'copy operation "{operation.operation_id}"'
+    if chunk is not None and is_unproven(operation, nodes):
+        drop_copy(connection, access_node, chunk, operation.destination)
+    try:
+        _clean(connection, operation, subject)
+    except ClusterError as error:
+        place = f'on data node "{operation.destination}"'
+        remedy = (
+            f'{place} DROP SUBSCRIPTION and on data node "{operation.source}" pg_drop_replication_slot() and DROP PUBLICATION of that name, where they exist; '
+            f"{place} drop the half copy {chunk or operation.chunk_id}; then DELETE FROM _timescaledb_catalog.chunk_copy_operation "
+            f"WHERE operation_id = '{operation.operation_id}' on the access node"
+        )
+        # Known of compressed chunks whose compressed part is attached already (timescaledb#6066).
+        cause = f"it stopped after stage {operation.completed_stage} and TimescaleDB cannot clean it up: {error.cause}"
+        raise ClusterError(subject, cause, remedy, error.host) from error
+
+
+def _clean(connection: Connection, operation: Operation, subject: str) -> None:
+    """Call TimescaleDB's own clean-up. The slot of a copy that was ended may be in use for a moment longer."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            connection.run(Statement(_CLEAN, values=(operation.operation_id,)), subject)
+            return
+        except ClusterError as error:
+            if "is active for PID" not in error.cause or attempt == _ATTEMPTS - 1:
+                raise
+            sleep(1)

@@ -38,6 +38,15 @@ def run_module(name: str, arguments: dict[str, Any], check: bool = False, diff: 
         raise AssertionError(f"{name} printed no result:\n{text}") from None
 
 
+def start_module(name: str, arguments: dict[str, Any]) -> int:
+    """Begin a run that nobody listens to, and return its process."""
+    arguments = dict(arguments, _ansible_module_name=name)
+    child = os.fork()
+    if child == 0:
+        _run_in_child(name, arguments, os.open(os.devnull, os.O_WRONLY), {})
+    return child
+
+
 def _run_in_child(name: str, arguments: dict[str, Any], writer: int, environment: dict[str, str]) -> None:
     os.dup2(writer, 1)
     os.dup2(writer, 2)

@@ -1,11 +1,14 @@
 # GPL-3.0-or-later (see LICENSE)
 from __future__ import annotations
 
+import os
+import signal
 import time
 
 import pytest
 from _cluster import DATA_NODE, Cluster
 from _fleet import MODULE, Fleet, Writers
+from _modules import start_module
 
 pytestmark = pytest.mark.real_engine("it does not copy chunks between data nodes")
 
@@ -172,3 +175,42 @@ def test_refusals(nodes: Cluster):
     nodes.refuse(MODULE, "copy that no data node can take", "add a data node", state="drained", nodes=["dn1", "dn2", "dn3"])
     nodes.succeed(DATA_NODE, node_name="dn2", available=False)
     nodes.refuse(MODULE, 'data node "dn2"', "it is not available", state="drained", nodes=["dn2"])
+
+
+def test_a_run_that_was_killed_is_finished_by_another_one(fleet):
+    fleet.register("m1")
+    fleet.distribute(days=4)
+    fleet.register("m2")
+    rows = fleet.cluster.query("SELECT count(*), sum(value) FROM t")
+    run = start_module(MODULE, fleet.cluster.login(state="balanced"))
+    wait_until(lambda: fleet.cluster.query("SELECT 1 FROM _timescaledb_catalog.chunk_copy_operation"))
+    os.kill(run, signal.SIGKILL)
+    os.waitpid(run, 0)
+    # The server goes on with a copy that nobody waits for any more.
+    wait_until(
+        lambda: not fleet.cluster.query("SELECT 1 FROM pg_stat_activity WHERE query LIKE '%copy_chunk%' AND state <> 'idle' AND pid <> pg_backend_pid()")
+    )
+    fleet.converge()
+    assert fleet.chunks_on("m1") and fleet.chunks_on("m2")
+    assert fleet.cluster.query("SELECT count(*), sum(value) FROM t") == rows
+
+
+def wait_until(happened, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_it_stops_cleanly_when_it_is_asked_to(fleet):
+    fleet.register("m1")
+    fleet.distribute(days=12)
+    fleet.register("m2")
+    run = start_module(MODULE, fleet.cluster.login(state="balanced"))
+    wait_until(lambda: fleet.cluster.query("SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'timescale_rebalance 1/%'"))
+    os.kill(run, signal.SIGTERM)
+    _pid, status = os.waitpid(run, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert fleet.left_behind() == []
+    assert fleet.chunks_on("m2") == fleet.known_on("m2") != set()
+    assert fleet.cluster.succeed(MODULE, check=True)["moves"] != []

@@ -30,7 +30,8 @@ class Board:
     Args (all by node unless said):
         before: by copy, the node that it is on now; the copies of a chunk are in the order of the nodes' names.
         slots: by copy, the node that it shall be on.
-        loads: the bytes of its copies; 0 for nodes that are not balanced.
+        loads_before: the bytes of its copies now.
+        loads: the bytes of its copies then; 0 for nodes that are not balanced.
         weights: 0 for nodes that are not balanced: they leave or do not take part.
         limits: the most it can hold: its own limit, and one copy of everything.
         rank: its place among all names.
@@ -52,7 +53,8 @@ class Board:
         self.by_size = sorted(range(len(fleet.ids)), key=fleet.ids.__getitem__)
         self.by_size.sort(key=fleet.begins.__getitem__)
         self.by_size.sort(key=self.sizes.__getitem__, reverse=True)
-        self.loads = [load if weight else 0 for load, weight in zip(loads_of(fleet, self.slots), self.weights)]
+        self.loads_before = loads_of(fleet, self.before)
+        self.loads = [load if weight else 0 for load, weight in zip(self.loads_before, self.weights)]
 
     def _ranked(self) -> array:
         holders, first, rank = array("i", self.fleet.holders), self.first, [*self.rank, len(self.rank)]  # the last one is that of NOWHERE

@@ -26,14 +26,15 @@ class Mending:
         self._board = board
         self._newest = newest
         self._band = allowed
-        # By node, place in the order of size and slot of its copies, the smallest first.
-        self._copies: list[list[tuple[int, int]]] = [[] for _node in board.loads]
+        # By node, place in the order of size and slot of its copies, the smallest first, as one number: there may be millions.
+        self._copies: list[list[int]] = [[] for _node in board.loads]
+        self._slots = slots = len(board.slots)
         for place, chunk in enumerate(reversed(board.by_size)):
             if board.sizes[chunk]:
                 for slot in range(board.first[chunk], board.first[chunk + 1]):
                     node = board.slots[slot]
                     if node != NOWHERE and board.weights[node]:
-                        self._copies[node].append((place, slot))
+                        self._copies[node].append(place * slots + slot)
         self._places = _Places(board)
 
     def mend(self) -> bool:
@@ -65,16 +66,15 @@ class Mending:
     def _move(self, giver: int, taker: int, amount: int) -> bool:
         """Move the smallest chunk that is enough; where there is none that helps, the biggest that does."""
         copies = self._copies[giver]
-        begin = bisect_left(copies, (self._places.of(amount), -1))
+        begin = bisect_left(copies, self._places.of(amount) * self._slots)
         for position in (*range(begin, min(begin + _TRIED, len(copies))), *range(begin - 1, max(begin - 1 - _TRIED, -1), -1)):
-            place, slot = copies[position]
+            place, slot = divmod(copies[position], self._slots)
             chunk = self._places.chunk(place)
             if self._helps(chunk, giver, taker):
                 self._board.put(chunk, slot, taker)
                 if self._newest:
                     self._newest.moved(chunk, giver, taker)
-                del copies[position]
-                insort(self._copies[taker], (place, slot))
+                insort(self._copies[taker], copies.pop(position))
                 return True
         return False
 

@@ -32,6 +32,17 @@ def moves_between(fleet: Fleet, board: Board) -> list[Move]:
     return copies + moves
 
 
+def loads_after(fleet: Fleet, before: list[int], moves: list[Move]) -> list[int]:
+    """By node, the bytes of its copies when the moves are done."""
+    loads = before[:]
+    for move in moves:
+        size = fleet.sizes[move.chunk]
+        loads[move.destination] += size
+        if move.deletes:
+            loads[move.source] -= size
+    return loads
+
+
 def moved_bytes(fleet: Fleet, moves: list[Move]) -> int:
     """What the moves write."""
     return sum(fleet.sizes[move.chunk] for move in moves)

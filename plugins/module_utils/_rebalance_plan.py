@@ -15,11 +15,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_board import Board, loads_of
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_board import Board
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_fleet import NOWHERE, Fleet, Goal, Rebalance
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_levels import Band, band, least_to_move, to_give
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_mending import Mending
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_moves import moved_bytes, moves_between
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_moves import loads_after, moved_bytes, moves_between
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_newest import Newest
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_takers import Takers
 
@@ -34,8 +34,8 @@ def plan_rebalance(fleet: Fleet, goal: Goal) -> Rebalance:
     moves = moves_between(fleet, planner.board)
     return Rebalance(
         moves=moves,
-        before=loads_of(fleet, fleet.holders),
-        after=loads_of(fleet, planner.board.slots),
+        before=planner.board.loads_before,
+        after=loads_after(fleet, planner.board.loads_before, moves),
         targets=planner.band().shares,
         moved_bytes=moved_bytes(fleet, moves),
         least_bytes=least,

@@ -91,7 +91,7 @@ class _Bench:
             self._query(add, server.name, server.port)
         self._query("CREATE TABLE t (time timestamptz NOT NULL, device int NOT NULL, value float8, more text)")
         self._query("SELECT create_distributed_hypertable('t', 'time', 'device', 2, chunk_time_interval => interval '1 day', create_default_indexes => false)")
-        rows = "SELECT '2026-01-01 00:00+00'::timestamptz + d * interval '1 day' + n * interval '0.5 s', n, n, repeat('x', 100)"
+        rows = "SELECT '2026-01-01 00:00+00'::timestamptz + d * interval '1 day' + n * interval '0.4 s', n, n, repeat('x', 100)"
         self._query(f"INSERT INTO t {rows} FROM generate_series(0, {CHUNKS // 2 - 1}) d, generate_series(1, {2 * BYTES // 157}) n")
         for server in self._data_nodes[:2]:
             server.query(DATABASE, "CHECKPOINT")

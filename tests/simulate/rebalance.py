@@ -87,7 +87,8 @@ def _best(fleet: Fleet, plan: Rebalance, scenario: Scenario) -> float:
     staying = _staying(fleet)
     total = sum(plan.after[node] for node in staying)
     if scenario.goal.balance:
-        return max(total / len(staying), max(fleet.sizes))
+        biggest = max(fleet.sizes)
+        return max(total / len(staying), biggest)
     before = sorted(plan.before[node] for node in staying)
     level = 0.0
     for count in range(1, len(before) + 1):

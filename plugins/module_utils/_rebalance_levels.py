@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, floor
+from math import ceil, floor, fsum
 from typing import Callable
 
 # Halving the doubt this often leaves less than a byte of any fleet's.
@@ -40,7 +40,8 @@ def band(total: int, weights: list[float], biggest: list[int], limits: list[floa
         return [min(max(weight * level, low), cap) for weight, low, cap in zip(weights, floors, caps)]
 
     highest = total / min([weight for weight in weights if weight] or [1.0])
-    found = shares(_least_level(lambda level: sum(shares(level)) >= total, highest))
+    # An exact sum is the same in whatever order the nodes are listed.
+    found = shares(_least_level(lambda level: fsum(shares(level)) >= total, highest))
     least = [floor(share * (1 - tolerance)) for share in found]
     # A limit is a limit; rounding leaves room for the fraction of a byte.
     most = [int(min(ceil(share * (1 + tolerance)), limit)) for share, limit in zip(found, limits)]

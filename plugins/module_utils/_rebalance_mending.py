@@ -47,7 +47,7 @@ class Mending:
             for giver in self._by_fullness(reverse=True):
                 excess = board.loads[giver] - allowed.most[giver]
                 if excess <= 0:
-                    break
+                    continue  # one with a chunk bigger than a share is full and has nothing to give
                 again |= any(self._move(giver, taker, excess) for taker in self._by_fullness() if taker != giver)
             for taker in self._by_fullness():
                 lacking = allowed.least[taker] - board.loads[taker]

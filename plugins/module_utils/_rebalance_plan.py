@@ -70,7 +70,9 @@ class _Planner:
     def place_homeless(self) -> bool:
         """Step 1; says whether anything was placed."""
         board, found = self.board, self.band()
-        takers = Takers(board, self._newest, range(len(board.loads)), found.most, found.shares)
+        # Where there are no bytes at all, nobody has a share of them, and copies need a place all the same.
+        shares = found.shares if any(found.shares) else board.weights
+        takers = Takers(board, self._newest, range(len(board.loads)), found.most, shares)
         placed = False
         for chunk, slot in self._homeless:
             if self._is_home(board.slots[slot]) or not self._has_source(chunk):

@@ -16,6 +16,8 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_n
 
 # Nodes that are asked for a chunk that has the choice of many.
 _ASKED = 16
+# A quotient times its divisor may be a little less than the dividend.
+_ROUNDING = 1 + 1e-9
 
 
 class Takers:
@@ -59,7 +61,7 @@ class Takers:
             if now != fullness:
                 heapreplace(heap, (now, rank, node))
                 continue
-            if size > -now * self._widest:
+            if size > -now * self._widest * _ROUNDING:
                 break  # not even the emptiest has room
             if board.loads[node] + size <= self._most[node] and self._wants(chunk, node, True) and is_emptier(board, node, size, giver):
                 found = node

@@ -105,6 +105,22 @@ def test_what_leaves_is_empty_and_what_lacks_is_there_or_said_not_to_be(scene, g
                     assert node.most_bytes is not None and loads[node.name] + chunk.size > node.most_bytes
 
 
+def test_empty_chunks_find_a_place_where_there_are_no_bytes_at_all():
+    nodes = [FleetNode("dn1", 1.0, None, True, True), FleetNode("dn2", 1.0, None, False, False), FleetNode("dn3", 1.0, None, False, True)]
+    scene = Scene(nodes, [Chunk(1, 0, {"dn1"}, 0, 0, 0)], {})
+    fleet = scene.fleet()
+    assert [move.destination for move in plan_rebalance(fleet, Goal(balance=False)).moves] == [2]
+
+
+def test_a_node_that_is_full_of_one_chunk_does_not_hide_the_next_one():
+    nodes = [FleetNode(name, 1.0, None, leaves, True) for name, leaves in (("dn1", True), ("dn3", False), ("dn4", False), ("dn5", False), ("dn6", False))]
+    places = [(1, {"dn1"}), (1, {"dn6"}), (15, {"dn1"}), (1, {"dn6"}), (1, {"dn1", "dn6"})]
+    scene = Scene(nodes, [Chunk(number, size, holders, 0, 0, 0) for number, (size, holders) in enumerate(places, 1)], {})
+    fleet = scene.fleet()
+    plan = plan_rebalance(fleet, Goal(tolerance=0.0, spread=False))
+    assert sorted(scene.after(fleet, plan).loads().values()) == [0, 1, 2, 2, 15]
+
+
 @many
 @given(scenes(plain=True), st.sampled_from([0.0, 0.02, 0.1]))
 def test_nodes_are_within_the_tolerance_or_no_single_move_helps(scene, tolerance):

@@ -16,7 +16,7 @@ options:
     type: list
     required: true
   hostvars:
-    description: The variables of all hosts.
+    description: The variables of all hosts, or those of them that the filter member_variables has collected.
     type: dictionary
     required: true
 """

@@ -12,6 +12,26 @@ from ipaddress import ip_address
 from typing import Any
 
 
+# What the inventory may say of a host that the others have to know.
+_VARIABLES = (
+    "timescaledb_cluster_node_name",
+    "timescaledb_host_address",
+    "ansible_host",
+    "timescaledb_host_port",
+    "timescaledb_database_name",
+    "timescaledb_host_source_addresses",
+)
+
+
+def member_variables(names: list[str], hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The variables of each host that the filters below read, to be handed to them instead of hostvars.
+
+    Ansible puts the variables of a host together each time that somebody asks for them. With n hosts that do so for n hosts, and several times,
+    that is what a run spends its time with.
+    """
+    return {name: {key: host[key] for key in _VARIABLES if key in host} for name in names for host in [hostvars[name]]}
+
+
 def cluster_members(names: list[str], hostvars: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """How each host is reached by the others.
 

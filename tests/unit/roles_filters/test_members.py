@@ -4,7 +4,14 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.timescaledb.multinode.plugins.plugin_utils._members import cluster_members, fits_into_hba, hba_rules, source_addresses, unknown_members
+from ansible_collections.timescaledb.multinode.plugins.plugin_utils._members import (
+    cluster_members,
+    fits_into_hba,
+    hba_rules,
+    member_variables,
+    source_addresses,
+    unknown_members,
+)
 
 
 def test_defaults_are_those_of_the_roles() -> None:
@@ -45,6 +52,32 @@ def test_source_addresses_of_the_inventory_win_and_appear_once() -> None:
 def test_members_without_an_address_are_named() -> None:
     hostvars = {"a": {"timescaledb_host_source_addresses": ["10.9.9.9"]}, "b": {}, "c": {}}
     assert unknown_members(["a", "b", "c"], hostvars, {"b": ["10.0.0.2"]}) == ["c"]
+
+
+def test_what_is_collected_of_each_host_is_all_that_the_filters_read() -> None:
+    class Read(dict):
+        def __init__(self, **variables: object) -> None:
+            super().__init__(variables)
+            self.keys_read: set[str] = set()
+
+        def get(self, key: str, default: object = None) -> object:
+            self.keys_read.add(key)
+            return super().get(key, default)
+
+        def __contains__(self, key: object) -> bool:
+            self.keys_read.add(str(key))
+            return super().__contains__(key)
+
+    host = Read(ansible_host="192.0.2.1")
+    cluster_members(["a"], {"a": host})
+    source_addresses(["a"], {"a": host}, {})
+    unknown_members(["a"], {"a": host}, {})
+    asked = host.keys_read
+    assert "ansible_host" in asked
+    variables = {"a": dict.fromkeys(asked, "10.0.0.1") | {"timescaledb_host_port": "5433", "ansible_user": "root"}, "b": {}}
+    collected = member_variables(["a", "b"], variables)
+    assert set(collected["a"]) == asked and collected["b"] == {}
+    assert cluster_members(["a", "b"], collected) == cluster_members(["a", "b"], variables)
 
 
 @pytest.mark.parametrize(("address", "network"), [("10.0.0.1", "10.0.0.1/32"), ("fd00::1", "fd00::1/128")])

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any
 
-
 # What the inventory may say of a host that the others have to know.
 _VARIABLES = (
     "timescaledb_cluster_node_name",

@@ -35,8 +35,8 @@ MOMENTS = (
     ("Write the passfile for connections to data nodes", 0.3),
     ("Create the database", 0.5),
     ("Create the extension at the pinned release", 0.5),
-    ("Converge the data nodes and the distributed hypertables", 0.3),
-    ("Converge the data nodes and the distributed hypertables", 0.6),
+    ("Converge the data nodes, the distributed hypertables and the jobs", 0.3),
+    ("Converge the data nodes, the distributed hypertables and the jobs", 0.6),
     ("Write and read over all data nodes, in a scratch table that is removed", 0.5),
 )
 # Which of these moments are the end of the hosts' power as well.

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any
 
 import pytest
@@ -56,3 +57,12 @@ def test_modules_have_their_full_names(role):
         modules = set(task) - keywords
         assert len(modules) == (0 if "block" in task else 1), task
         assert all(module.count(".") >= 2 for module in modules), task
+
+
+def test_deployments_are_interrupted_in_tasks_that_there_are() -> None:
+    """Else the test on hosts finds out after minutes."""
+    spec = spec_from_file_location("interrupt", CHECKOUT / "tests" / "interrupt" / "run.py")
+    interrupt = module_from_spec(spec)
+    spec.loader.exec_module(interrupt)
+    names = {task.get("name") for role in ROLES for task in all_tasks(role)}
+    assert [title for title, _seconds in interrupt.MOMENTS if title not in names] == []

@@ -73,6 +73,9 @@ _REST = 4
 _CATCH_UP_SECONDS = 60
 # Attempts to have writers wait: a transaction that wrote to the hypertable and stays open is in the way of all of them.
 _ATTEMPTS = 5
+# TimescaleDB drops the slot without waiting for its reader, which it has just told to end: now and then it is still there. And two moves from one
+# data node may be in each other's way in its catalogue, of which PostgreSQL ends one.
+_PASSING = ("is active for PID", "deadlock detected")
 
 
 class _TooLate(ClusterError):
@@ -93,12 +96,12 @@ class ChunkMover:
         """Move or copy one chunk and return its rows. Raises ClusterError; what it leaves then is for clean_up()."""
         for attempt in range(_ATTEMPTS):
             try:
+                if attempt:
+                    self._clean_up(move)
                 return self._move(move)
             except ClusterError as error:
-                # TimescaleDB drops the slot without waiting for its reader, which it has just told to end: now and then it is still there.
-                if "is active for PID" not in error.cause or attempt == _ATTEMPTS - 1:
+                if attempt == _ATTEMPTS - 1 or not any(text in error.cause for text in _PASSING):
                     raise
-            self._clean_up(move)
         raise AssertionError
 
     def _clean_up(self, move: ChunkMove) -> None:

@@ -99,7 +99,7 @@ class Method:
         def login(what: str, role: str, accepted: bool, **changes: str) -> Login:
             own = posixpath.join(self.ssl_dir, hashlib.md5(role.encode(), usedforsecurity=False).hexdigest())
             tls = dict(sslmode="require", sslrootcert=posixpath.join(self.ssl_dir, "ca.crt"), sslcert=f"{own}.crt", sslkey=f"{own}.key") | changes
-            return Login(what, node["node_name"], role, tls["sslcert"], self._common(node, database, role) | tls, accepted)
+            return Login(what, node["node_name"] or node["host"], role, tls["sslcert"], self._common(node, database, role) | tls, accepted)
 
         wanted = [login("by certificate", role, True) for role in roles]
         other = {name: wanted[0].parameters[name] for name in ("sslcert", "sslkey")} if wanted else {}
@@ -112,7 +112,7 @@ class Method:
 
     def _by_password(self, node: dict[str, Any], database: str, roles: Sequence[str]) -> list[Login]:
         def login(what: str, role: str, accepted: bool, **changes: str) -> Login:
-            return Login(what, node["node_name"], role, self.passfile, self._common(node, database, role) | changes, accepted)
+            return Login(what, node["node_name"] or node["host"], role, self.passfile, self._common(node, database, role) | changes, accepted)
 
         return [
             *(login("by password", role, True) for role in roles),

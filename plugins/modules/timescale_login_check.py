@@ -21,35 +21,8 @@ options:
     type: str
     required: true
   nodes:
-    description:
-      - The data nodes.
-    type: list
-    elements: dict
     required: true
-    suboptions:
-      node_name:
-        description:
-          - Name of the data node at the access node.
-        type: str
-        required: true
-      host:
-        description:
-          - Host name or address of the data node.
-        type: str
-        required: true
-      port:
-        description:
-          - Port of its server.
-        type: int
-        default: 5432
-      database:
-        description:
-          - Its database. O(database) where not given.
-        type: str
   database:
-    description:
-      - Database of the nodes that have no other one.
-    type: str
     required: true
   roles:
     description:
@@ -72,12 +45,9 @@ options:
     description:
       - The folder that C(timescaledb.ssl_dir) names. Required with O(auth_method=certificate).
     type: path
-  connect_timeout:
-    description:
-      - Seconds to wait for a data node that does not answer.
-    type: int
-    default: 10
 extends_documentation_fragment:
+  - timescaledb.multinode._addresses
+  - timescaledb.multinode._addresses.patience
   - timescaledb.multinode._attributes
 author:
   - The timescaledb.multinode maintainers (@timescaledb-multinode)
@@ -115,6 +85,7 @@ refused:
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.timescaledb.multinode.plugins.module_utils._addresses import address_list
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import connect_with, require_driver
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._login_check import Login, Method
@@ -132,13 +103,10 @@ def refusal(module: AnsibleModule, login: Login) -> str:
 
 
 def main() -> None:
-    node = dict(
-        node_name=dict(type="str", required=True), host=dict(type="str", required=True), port=dict(type="int", default=5432), database=dict(type="str")
-    )
     module = AnsibleModule(
         argument_spec=dict(
             name=dict(type="str", required=True),
-            nodes=dict(type="list", elements="dict", options=node, required=True),
+            nodes=address_list(required=True),
             database=dict(type="str", required=True),
             roles=dict(type="list", elements="str", required=True),
             auth_method=dict(type="str", choices=["password", "certificate"], default="password"),

@@ -28,32 +28,10 @@ options:
     default: present
   nodes:
     description:
-      - The nodes, as they are registered at the access node. Required with O(state=present).
-    type: list
-    elements: dict
-    suboptions:
-      node_name:
-        description:
-          - Name of the node at the access node. It is not in the file; the same list serves M(timescaledb.multinode.timescale_data_node).
-        type: str
-      host:
-        description:
-          - Host name or address of the node.
-        type: str
-        required: true
-      port:
-        description:
-          - Port of its server.
-        type: int
-        default: 5432
-      database:
-        description:
-          - Its database. O(database) where not given.
-        type: str
+      - The nodes, as they are registered at the access node. Required with O(state=present). Their names are not in the file.
   database:
     description:
       - Database of the nodes that have no other one. Required with O(state=present).
-    type: str
   role:
     description:
       - Role that logs in. Required with O(state=present).
@@ -78,6 +56,7 @@ options:
     type: str
     default: postgres
 extends_documentation_fragment:
+  - timescaledb.multinode._addresses
   - timescaledb.multinode._attributes
 author:
   - The timescaledb.multinode maintainers (@timescaledb-multinode)
@@ -117,6 +96,7 @@ import pwd
 import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.timescaledb.multinode.plugins.module_utils._addresses import address_list
 from ansible_collections.timescaledb.multinode.plugins.module_utils._passfile import passfile, with_block, without_passwords
 
 MODE = 0o600
@@ -157,11 +137,20 @@ def put(path: str, text: str, attributes: tuple[int, int, int] | None) -> None:
 
 
 def make_directory(path: str, owner: int, group: int) -> None:
-    """Create what is missing of it."""
-    if not os.path.isdir(path):
-        make_directory(os.path.dirname(path), owner, group)
-        os.mkdir(path, 0o700)
-        os.chown(path, owner, group)
+    """Create what is missing of it. Another run may do so at the same moment, for two hosts of an inventory can be one machine."""
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path)
+    make_directory(parent, owner, group)
+    # It has its owner from its first moment on, whoever comes first and whoever is interrupted.
+    scratch = tempfile.mkdtemp(prefix=".passfile-", dir=parent)
+    try:
+        os.chown(scratch, owner, group)
+        os.rename(scratch, path)
+    except BaseException as error:
+        os.rmdir(scratch)
+        if not (isinstance(error, OSError) and os.path.isdir(path)):
+            raise
 
 
 def shown(text: str, attributes: tuple[int, int, int] | None) -> str:
@@ -173,12 +162,11 @@ def shown(text: str, attributes: tuple[int, int, int] | None) -> str:
 
 
 def main() -> None:
-    node = dict(node_name=dict(type="str"), host=dict(type="str", required=True), port=dict(type="int", default=5432), database=dict(type="str"))
     module = AnsibleModule(
         argument_spec=dict(
             path=dict(type="path", required=True),
             state=dict(type="str", choices=["absent", "present"], default="present"),
-            nodes=dict(type="list", elements="dict", options=node),
+            nodes=address_list(),
             database=dict(type="str"),
             role=dict(type="str"),
             password=dict(type="str", no_log=True),

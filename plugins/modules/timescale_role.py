@@ -195,12 +195,8 @@ options:
         description:
           - The schema in which a new one is created.
         type: str
-  connect_timeout:
-    description:
-      - Seconds to wait for a data node that does not answer.
-    type: int
-    default: 10
 extends_documentation_fragment:
+  - timescaledb.multinode._addresses.patience
   - timescaledb.multinode._attributes
   - timescaledb.multinode._login
 notes:

@@ -8,12 +8,14 @@ import os
 import pwd
 import stat
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg2
 import pytest
 from _modules import run_module
 from _servers import PASSWORD, SECURED
+from ansible_collections.timescaledb.multinode.plugins.modules.timescale_passfile import make_directory
 
 OWNER = pwd.getpwuid(os.getuid()).pw_name
 GROUP = grp.getgrgid(os.getgid()).gr_name
@@ -167,3 +169,27 @@ def test_lines_of_others_stay_when_the_block_goes(folder):
     assert run_module("timescale_passfile", dict(path=str(path), state="absent", owner=OWNER, group=GROUP))["changed"]
     assert path.read_text() == "dn9:*:*:backup:theirs\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_directories_that_several_runs_make_at_once(folder):
+    """As on a machine that is two hosts of the inventory."""
+    runs, rounds = 8, 50
+    together = threading.Barrier(runs)
+
+    def make(dummy: int) -> None:
+        for round_ in range(rounds):
+            together.wait(timeout=10)
+            make_directory(str(folder / f"{round_}" / "a" / "b"), os.getuid(), os.getgid())
+
+    with ThreadPoolExecutor(max_workers=runs) as pool:
+        list(pool.map(make, range(runs)))
+    made = list(folder.rglob("*"))
+    assert len(made) == 3 * rounds and {stat.S_IMODE(path.stat().st_mode) for path in made} == {0o700}
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives directories to others")
+def test_directories_belong_to_the_owner_of_the_file(folder):
+    keep(folder / "a" / "b" / "passfile", "dn1", owner="postgres", group="postgres")
+    owner = pwd.getpwnam("postgres")
+    for path in (folder / "a", folder / "a" / "b"):
+        assert (path.stat().st_uid, path.stat().st_gid) == (owner.pw_uid, owner.pw_gid)

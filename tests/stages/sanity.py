@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import shutil
 import subprocess
@@ -15,11 +16,13 @@ from toolbox import CHECKOUT, Outcome, environment, run, virtual_environment
 # ansible-test fetches this file from a host of its own before it makes its environments. Python brings the same pip.
 # The name holds the version of pip that the pinned ansible-core asks for.
 PIP_BOOTSTRAP = Path("~/.ansible/test/cache/get_pip_24_2.py").expanduser()
+# ansible-test makes its environments beside that folder, and two of them at once each make half of one.
+LOCK = PIP_BOOTSTRAP.with_name("timescaledb-multinode.lock")
 
 
 def sanity(log: Path) -> Outcome:
+    PIP_BOOTSTRAP.parent.mkdir(parents=True, exist_ok=True)
     if not PIP_BOOTSTRAP.exists():
-        PIP_BOOTSTRAP.parent.mkdir(parents=True, exist_ok=True)
         PIP_BOOTSTRAP.write_text("import ensurepip\n\nensurepip.bootstrap(default_pip=True)\n")
     machine.install("shellcheck")
     with tempfile.TemporaryDirectory() as scratch:
@@ -29,7 +32,9 @@ def sanity(log: Path) -> Outcome:
         # The modules import community.postgresql; ansible-test looks for it beside the collection only.
         (collections / "community").symlink_to(_python("import ansible_collections.community as c; print(c.__path__[0])"))
         python = _python("import sys; print('%d.%d' % sys.version_info[:2])")
-        succeeded = run(["ansible-test", "sanity", "--local", "--python", python, "--color", "no"], log, collection)
+        with LOCK.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            succeeded = run(["ansible-test", "sanity", "--local", "--python", python, "--color", "no"], log, collection)
     return _counted(log.read_text(), succeeded)
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
-from _roles import CHECKOUT
+from _roles import CHECKOUT, ROLES, load, options
 from ansible_collections.community.postgresql.plugins.module_utils import postgres
 
 # No sudo there: the hosts cannot be looked at, and nothing on this machine is touched.
@@ -69,14 +71,27 @@ def test_hosts_that_cannot_be_looked_at_are_findings_of_the_preflight(run, tmp_p
     assert "an: host: it is unreachable" in said and "dn1: host: it is unreachable" in said and "/nonexistent/sudo: not found" in said
 
 
-@pytest.mark.parametrize(
-    "variable, value",
-    [
-        ("timescaledb_host_data_checksums", "perhaps"),
-        ("timescaledb_database_port", "six thousand"),
-        ("timescaledb_cluster_hypertables", [{"relation": "conditions", "time_column": "time"}]),
-    ],
-)
-def test_arguments_of_all_roles_are_validated_first(run, tmp_path, variable, value):
-    said = preflight(run, tmp_path, **{variable: value})
-    assert variable in said and "Look at the machine" not in said
+def impossible(option: dict) -> Any:
+    """A value that the option cannot have; None where it takes any."""
+    return "perhaps" if "choices" in option else {"int": "six thousand", "bool": "perhaps", "dict": "text", "list": {"a": "dictionary"}}.get(option["type"])
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_arguments_of_all_roles_are_validated_first(run, tmp_path, role):
+    wrong = {name: impossible(option) for name, option in options(role).items() if impossible(option) is not None}
+    said = preflight(run, tmp_path, **wrong)
+    assert wrong and [name for name in wrong if name not in said] == []
+    assert "Look at the machine" not in said
+
+
+def test_entries_of_lists_are_validated_first(run, tmp_path):
+    said = preflight(run, tmp_path, timescaledb_cluster_hypertables=[{"relation": "conditions", "time_column": "time"}])
+    assert "timescaledb_cluster_hypertables" in said and "time_column_name" in said and "Look at the machine" not in said
+
+
+def test_variables_of_all_roles_are_known_to_the_preflight():
+    """So that it finds those that are misspelt."""
+    known = load(CHECKOUT / "roles/timescaledb_host/vars/main.yml")["_timescaledb_host_specs"]
+    assert {f"timescaledb_{name}" for name in known} == set(ROLES)
+    prefixes = re.search(r"select\('match', '([^']+)'\)", (CHECKOUT / "roles/timescaledb_host/tasks/preflight.yml").read_text())[1]
+    assert [role for role in ROLES if not re.match(prefixes, f"{role}_misspelt")] == []

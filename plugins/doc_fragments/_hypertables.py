@@ -26,7 +26,13 @@ _OPTIONS = r"""
     description:
       - Name of the table.
     type: str
-{required}  definition:
+{required}  owner:
+    description:
+      - The role that owns the table, on the access node and on its data nodes. It has to be there on all of them.
+      - A new table is owned by the role that creates it where not given, and is created by that one and then given away, so that default
+        privileges of the owner do not apply to it. Needs a superuser.
+    type: str
+  definition:
     description:
       - Columns and constraints of the table, as they stand between the parentheses of C(CREATE TABLE).
       - Used when the table is missing, never to alter one that is there.

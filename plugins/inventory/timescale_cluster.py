@@ -17,6 +17,9 @@ description:
     socket, for example with C(ssh -N -L ./.s.PGSQL.5432:/var/run/postgresql/.s.PGSQL.5432 postgres@an1) and O(login_unix_socket=.).
   - "What an access node cannot tell: passwords, additional lines of C(pg_hba.conf), package repositories, and settings of data nodes alone.
     Settings that were given by C(timescaledb_host_settings) are read from the access node's file, by superusers only."
+  - Roles, schemas, extensions and owners are not declared by what it yields, so that C(deploy) leaves them as they are. Which roles the access
+    node uses to log in to data nodes is read by superusers from its certificates or its passfile, and is in C(timescaledb_host_node_roles), so
+    that data nodes still let them in. Their passwords have to be given in C(timescaledb_database_passwords).
 options:
   plugin:
     description: Names this plugin.
@@ -86,6 +89,20 @@ _SETTINGS = "SELECT name, setting FROM pg_settings WHERE name = ANY (%s)"
 _SETTINGS_FILE = """
 SELECT pg_read_file(sourcefile) AS content
   FROM (SELECT DISTINCT sourcefile FROM pg_settings WHERE sourcefile ~ '/conf\\.d/timescaledb-multinode\\.conf$') AS found
+"""
+# The roles for which the access node has a client certificate, or a line in its passfile. Names alone leave the server.
+_NODE_ROLES = r"""
+WITH secured AS (
+  SELECT current_setting('ssl') = 'on' AND current_setting('timescaledb.ssl_dir', true) <> '' AS by_certificate,
+         current_setting('timescaledb.ssl_dir', true) AS ssl_dir, current_setting('timescaledb.passfile', true) AS passfile),
+certificate AS (SELECT pg_ls_dir(ssl_dir, true, false) AS file FROM secured WHERE by_certificate),
+line AS (
+  SELECT (regexp_match(text, '^(?:(?:\\.|[^\\:])*:){{3}}((?:\\.|[^\\:])*):'))[1] AS role
+    FROM secured, regexp_split_to_table(pg_read_file(passfile, 0, 10000000, true), '\n') AS text WHERE NOT by_certificate AND passfile <> '')
+SELECT rolname::text AS role FROM pg_roles
+ WHERE rolcanlogin AND (md5(rolname) || '.crt' IN (SELECT file FROM certificate)
+                        OR rolname IN (SELECT regexp_replace(role, '\\(.)', '\1', 'g') FROM line))
+ ORDER BY 1
 """
 
 
@@ -159,7 +176,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
 
 def _observe(connection: Connection) -> Observed:
-    """Seven queries, whatever the number of data nodes and hypertables."""
+    """Eight queries, whatever the number of data nodes and hypertables."""
     access_node = observe_access_node(connection)
     tables = [unwanted_hypertable(*key, drop_data=False) for key in observe_distributed(connection)]
     found = shown_tables(tables, observe_tables(connection, tables))
@@ -167,4 +184,5 @@ def _observe(connection: Connection) -> Observed:
     intervals = {name: job.scheduled[0].schedule_interval for name, job in jobs.items() if job.scheduled}
     settings = {row["name"]: row["setting"] for row in connection.run(Statement(_SETTINGS, values=(_NAMES,)), "settings")}
     files = connection.run(Statement(_SETTINGS_FILE), "settings") if access_node.superuser else []
-    return Observed(access_node, found, settings, "".join(row["content"] for row in files), intervals)
+    roles = [row["role"] for row in connection.run(Statement(_NODE_ROLES), "roles")] if access_node.superuser else []
+    return Observed(access_node, found, settings, "".join(row["content"] for row in files), intervals, roles)

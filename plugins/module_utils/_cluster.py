@@ -3,7 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE: only for this collection; may change in any release.
 
-"""What a whole cluster's plan depends on: at most eight queries on the access node, whatever the number of its objects."""
+"""What a whole cluster's plan depends on: at most nine queries on the access node, whatever the number of its objects.
+
+Where roles, schemas or extensions are declared, one more on each data node, side by side.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_p
 from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import observe_holdings
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_plan import leaving_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._jobs import observe_jobs
-from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import look_at_nodes
+from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import NodeLook, look_at_nodes
+from ansible_collections.timescaledb.multinode.plugins.module_utils._role_look import Asked, observe_nodes
+from ansible_collections.timescaledb.multinode.plugins.module_utils._role_state import NodeState
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import observe_distributed, observe_intervals, observe_tables
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_cluster import WantedCluster, wanted_cluster
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import check_release
@@ -36,4 +42,27 @@ def observe_cluster(module: AnsibleModule, connection: Connection, access_node: 
     leaving = set(wanted.leaving) & set(access_node.data_nodes) | set(leaving_nodes(wanted.hypertables, tables))
     holdings = observe_holdings(connection, sorted(leaving), wanted.available_nodes(access_node))
     looks = look_at_nodes(module, access_node, looks_needed(wanted.nodes, access_node))
-    return ObservedCluster(access_node, looks, tables, intervals, holdings, observe_jobs(connection, access_node, wanted.jobs))
+    jobs = observe_jobs(connection, access_node, wanted.jobs)
+    return ObservedCluster(access_node, looks, tables, intervals, holdings, jobs, observe_roles(module, connection, access_node, wanted, looks))
+
+
+def observe_roles(
+    module: AnsibleModule, connection: Connection, access_node: AccessNode, wanted: WantedCluster, looks: dict[Endpoint, NodeLook]
+) -> list[NodeState]:
+    """Roles, schemas and extensions on the access node and on the data nodes that are to be there, new ones as well.
+
+    Nothing where none are declared. A node that did not answer when it was looked at is left out; that is said elsewhere.
+    """
+    if not wanted.roles.given:
+        return []
+    said = {node.node_name: node for node in wanted.nodes if node.present}
+    asked = []
+    for name, node in sorted(wanted.staying_nodes(access_node).items()):
+        look, by_task = looks.get(node.endpoint), said.get(name)
+        if not node.available or (look and look.unreachable):
+            continue
+        password, connect_timeout = (by_task.password, by_task.connect_timeout) if by_task else (None, 10)
+        is_new = look is not None and name not in access_node.data_nodes
+        made_anew = is_new and (not look.database_exists or (by_task.reclaim == "database" and look.dist_uuid is not None))
+        asked.append(Asked(node, password, connect_timeout, look.maintenance_database if made_anew else None))
+    return observe_nodes(module, connection, access_node, wanted.roles, asked)

@@ -5,7 +5,8 @@
 
 """The plan for a whole cluster: the plans for its objects, in the order in which they need each other. No I/O.
 
-Data nodes are registered before hypertables are put on them, a hypertable is taken from a data node before the node is removed. Jobs come last.
+Data nodes are registered before hypertables are put on them, a hypertable is taken from a data node before the node is removed. Roles, schemas and
+extensions come between data nodes and hypertables, grants on tables and removals of roles behind both. Jobs come last.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
+from ansible_collections.timescaledb.multinode.plugins.module_utils._cluster_roles import draft_cluster_roles, with_declared
 from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import DataNodePlanner
 from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import shown as shown_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import raise_all
@@ -23,9 +25,13 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_
 from ansible_collections.timescaledb.multinode.plugins.module_utils._job_plan import JobPlanner, shown_jobs
 from ansible_collections.timescaledb.multinode.plugins.module_utils._jobs import Job
 from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import NodeLook
-from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Plan
+from ansible_collections.timescaledb.multinode.plugins.module_utils._role_draft import Draft
+from ansible_collections.timescaledb.multinode.plugins.module_utils._role_plan import shown
+from ansible_collections.timescaledb.multinode.plugins.module_utils._role_state import NodeState
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Plan, State
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import Table
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_cluster import WantedCluster, without_leaving_nodes
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_roles import WantedRoles
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class ObservedCluster:
         intervals: their wanted chunk intervals in the units of their dimensions.
         holdings: the hypertables on data nodes that leave the cluster or a hypertable.
         jobs: the wanted jobs by name.
+        roles: what the access node and the data nodes have of declared roles, schemas and extensions; empty where none are declared.
     """
 
     access_node: AccessNode
@@ -46,6 +53,7 @@ class ObservedCluster:
     intervals: dict[str, int]
     holdings: list[Holding]
     jobs: dict[str, Job] = field(default_factory=dict)
+    roles: list[NodeState] = field(default_factory=list)
 
 
 def plan_cluster(wanted: WantedCluster, observed: ObservedCluster) -> Plan:
@@ -54,20 +62,37 @@ def plan_cluster(wanted: WantedCluster, observed: ObservedCluster) -> Plan:
     nodes.keep([node for node in wanted.nodes if node.present])
     first = len(nodes.steps)
     registered = replace(observed.access_node, data_nodes=dict(nodes.nodes))
-    hypertables = without_leaving_nodes(wanted, observed.tables, registered)
-    planners = decided(hypertables, registered, observed.tables, observed.intervals, observed.holdings)
+    owners = {(table.schema, table.relation): table.owner for table in wanted.hypertables if table.present}
+    found = with_declared(wanted.roles, observed.tables, observed.roles, owners)
+    hypertables = without_leaving_nodes(wanted, found, registered)
+    planners = decided(hypertables, registered, found, observed.intervals, observed.holdings)
     nodes.remove(list(wanted.leaving.values()), _left(observed.holdings, planners))
+    roles = draft_cluster_roles(wanted.roles, observed.roles, sorted(nodes.nodes), planners) if wanted.roles.given else Draft([], [])
     jobs = JobPlanner(observed.access_node, observed.jobs)
     jobs.decide(wanted.jobs)
-    raise_all(nodes.errors + [error for planner in planners for error in planner.errors] + jobs.errors)
+    raise_all(nodes.errors + roles.errors + [error for planner in planners for error in planner.errors] + jobs.errors)
     tables = joined(planners)
     names = {node.node_name for node in wanted.nodes}
+    before = {"data_nodes": shown_nodes(observed.access_node.data_nodes, names), **tables.before, "jobs": shown_jobs(wanted.jobs, observed.jobs)}
+    after = {"data_nodes": shown_nodes(nodes.nodes, names), **tables.after, "jobs": shown_jobs(wanted.jobs, jobs.after)}
     return Plan(
-        steps=[*nodes.steps[:first], *tables.steps, *nodes.steps[first:], *jobs.steps],
-        before={"data_nodes": shown_nodes(observed.access_node.data_nodes, names), **tables.before, "jobs": shown_jobs(wanted.jobs, observed.jobs)},
-        after={"data_nodes": shown_nodes(nodes.nodes, names), **tables.after, "jobs": shown_jobs(wanted.jobs, jobs.after)},
-        warnings=nodes.warnings + tables.warnings,
+        steps=[
+            *nodes.steps[:first],
+            *roles.steps_before_tables(),
+            *tables.steps,
+            *nodes.steps[first:],
+            *roles.steps_after_tables(),
+            *jobs.steps,
+        ],
+        before=before | shown_roles(wanted.roles, observed.roles),
+        after=after | shown_roles(wanted.roles, roles.nodes),
+        warnings=nodes.warnings + roles.warnings + tables.warnings,
     )
+
+
+def shown_roles(wanted: WantedRoles, nodes: list[NodeState]) -> State:
+    """The declared roles, schemas and extensions; nothing at all where none are."""
+    return shown(wanted, nodes) if wanted.given else {}
 
 
 def _left(holdings: list[Holding], planners: list[HypertablePlanner]) -> list[Holding]:

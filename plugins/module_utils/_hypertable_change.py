@@ -51,6 +51,8 @@ class Change(HypertablePlanner):
         self.check_interval(time.type if time else None)
         if self.errors:
             return
+        # attach_data_node() logs in to the data node as the owner.
+        self.give_to_owner(self.wanted.owner, self.found.data_nodes)
         self._set_interval()
         self._set_factor(lower=True)
         self._attach()

@@ -59,7 +59,9 @@ class Creation(HypertablePlanner):
         if wanted.partitioning_column is not None:
             space = (Dimension(wanted.partitioning_column, "", None, wanted.number_partitions or len(nodes)),)
         self.after = replace(found, hypertable_id=0, dimensions=(time, *space), replication_factor=factor, data_nodes=tuple(nodes))
-        self.after = replace(self.after, indexes=found.indexes + tuple(missing_indexes(self.after)))
+        self.after = replace(self.after, indexes=found.indexes + tuple(missing_indexes(self.after)), owner=self.access_node.role)
+        # Data nodes have it from who distributes it, whoever owned the table before.
+        self.give_to_owner(wanted.owner or (found.owner if self.access_node.superuser else "") or None, nodes)
 
     def _create_schema(self) -> None:
         schema = self.wanted.schema

@@ -116,6 +116,8 @@ def shown(wanted: WantedHypertable, table: Table) -> dict[str, Any]:
         replication_factor=table.replication_factor,
         data_nodes=sorted(table.data_nodes),
     )
+    if wanted.owner is not None:
+        state["owner"] = table.owner
     if wanted.create_default_indexes:
         state["default_indexes"] = not missing_indexes(table)
     return state

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils import _interval
@@ -122,6 +122,18 @@ class HypertablePlanner:
         if schema != "public" and lacking:
             statement = Statement(_SCHEMA_ON_NODES, {"schema": self.access_node.extension_schema}, (schema, schema, lacking))
             self.steps.append(Step(f'schema "{schema}"', "create schema", "data nodes need it as well", statement, needs=tuple(lacking)))
+
+    def give_to_owner(self, owner: str | None, needs: Iterable[str]) -> None:
+        """Add the step that gives the table to that role, which TimescaleDB sends to its data nodes (needs)."""
+        if owner is None or owner == self.after.owner:
+            return
+        if owner == self.wanted.owner and not self.found.wanted_owner_exists:
+            self.refuse(f'its owner is to be role "{owner}", which does not exist', "create the role on all nodes, for instance by timescale_role")
+        elif not self.access_node.superuser:
+            self.refuse(f'its owner is to be role "{owner}", and the role {self.access_node.role} is no superuser', "log in as a superuser")
+        reason = f'it is owned by role "{self.after.owner}"'
+        self.ddl("alter", reason, "ALTER TABLE {relation_schema}.{relation} OWNER TO {owner}", needs=needs, together=True, owner=owner)
+        self.after = replace(self.after, owner=owner)
 
     def interval_argument(self) -> tuple[Any, str]:
         """The wanted chunk interval as SQL takes it, with its placeholder."""

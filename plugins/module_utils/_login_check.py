@@ -17,6 +17,10 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._errors impo
 
 # A role that nobody declares, to be turned away.
 STRANGER = "timescaledb_multinode_nobody"
+# A database that nobody declares, and that is nowhere: the access rules turn a login away before the server looks for it.
+ELSEWHERE = "timescaledb_multinode_nowhere"
+# What a server says behind its access rules, and libpq where it is asked for a password that it has for other databases only.
+_BEHIND_THE_RULES = (f'database "{ELSEWHERE}" does not exist', "no password supplied", "authentication failed")
 _NOWHERE = "/nonexistent/certificate"
 _REMEDIES = (
     ("certificate verify failed", "give both hosts certificates of the same authority by running deploy on all hosts"),
@@ -57,6 +61,12 @@ class Login:
     def endpoint(self) -> str:
         """Where to."""
         return f"{self.parameters['host']}:{self.parameters['port']}/{self.parameters['dbname']}"
+
+    def let_through(self, refusal: str) -> str | None:
+        """A warning where the access rules of the data node are wider than those of the cluster, and something else turned the login away."""
+        if self.parameters["dbname"] != ELSEWHERE or not any(text in refusal for text in _BEHIND_THE_RULES):
+            return None
+        return f'data node "{self.node_name}" at {self.endpoint}: pg_hba.conf has a line that lets "{self.role}" into other databases as well'
 
     def judged(self, source: str, refusal: str) -> ClusterError | None:
         """What is wrong with the attempt's end, if anything.
@@ -105,9 +115,10 @@ class Method:
         other = {name: wanted[0].parameters[name] for name in ("sslcert", "sslkey")} if wanted else {}
         return [
             *wanted,
-            *(login("without a certificate", role, False, sslcert=_NOWHERE, sslkey=_NOWHERE) for role in roles[:1]),
-            *(login("without TLS", role, False, sslmode="disable") for role in roles[:1]),
-            login(f'with the certificate of "{roles[0]}"' if roles else "", STRANGER, False, **other),
+            *(login("without a certificate", role, False, sslcert=_NOWHERE, sslkey=_NOWHERE) for role in roles),
+            *(login("without TLS", role, False, sslmode="disable") for role in roles),
+            *(login(f'with the certificate of "{roles[0]}"', role, False, **other) for role in (*roles[1:], STRANGER) if roles),
+            *(login(f'to database "{ELSEWHERE}"', role, False, dbname=ELSEWHERE) for role in roles),
         ]
 
     def _by_password(self, node: dict[str, Any], database: str, roles: Sequence[str]) -> list[Login]:
@@ -116,8 +127,9 @@ class Method:
 
         return [
             *(login("by password", role, True) for role in roles),
-            *(login("with a wrong password", role, False, password="wrong") for role in roles[:1]),
+            *(login("with a wrong password", role, False, password="wrong") for role in roles),
             login("with a password", STRANGER, False, password="wrong"),
+            *(login(f'to database "{ELSEWHERE}"', role, False, dbname=ELSEWHERE) for role in roles),
         ]
 
 

@@ -20,7 +20,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._step import
 
 # In their order: roles of data nodes come before those of the access node, for once they are there, what it sends succeeds. Steps of one server
 # keep their order, so that the databases of one server find its roles.
-ROLES, OBJECTS, REMOVAL, DROP = range(4)
+ROLES, OBJECTS, TABLES, REMOVAL, DROP = range(5)
 
 
 @dataclass
@@ -71,6 +71,7 @@ class Draft:
             statement=Statement(template, names, values),
             endpoint=node.endpoint,
             lane=node.server if node.endpoint else None,
+            password=node.password,
         )
         self._steps.setdefault((phase, node.endpoint is None), []).append(step)
 
@@ -80,7 +81,16 @@ class Draft:
 
     def steps(self) -> list[Step]:
         """All steps in their order."""
-        data_nodes_first = [(ROLES, False), (ROLES, True), (OBJECTS, False), (OBJECTS, True)]
+        return self.steps_before_tables() + self.steps_after_tables()
+
+    def steps_before_tables(self) -> list[Step]:
+        """Those that tables need which are yet to be created: roles, schemas, extensions, and privileges on all but tables."""
+        return self._in_order((ROLES, False), (ROLES, True), (OBJECTS, False), (OBJECTS, True))
+
+    def steps_after_tables(self) -> list[Step]:
+        """Those that need tables, and removals."""
         # What the access node revokes it may send; a role goes from its server when no database knows it any more.
-        access_node_first = [(REMOVAL, True), (REMOVAL, False), (DROP, False), (DROP, True)]
-        return [step for key in (*data_nodes_first, *access_node_first) for step in self._steps.get(key, [])]
+        return self._in_order((TABLES, False), (TABLES, True), (REMOVAL, True), (REMOVAL, False), (DROP, False), (DROP, True))
+
+    def _in_order(self, *keys: tuple[int, bool]) -> list[Step]:
+        return [step for key in keys for step in self._steps.get(key, [])]

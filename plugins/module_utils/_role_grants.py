@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._privileges import DATABASE, NONE, Object, Privileges, listed
-from ansible_collections.timescaledb.multinode.plugins.module_utils._role_draft import OBJECTS, Draft
+from ansible_collections.timescaledb.multinode.plugins.module_utils._role_draft import OBJECTS, TABLES, Draft
 from ansible_collections.timescaledb.multinode.plugins.module_utils._role_state import NodeState
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_roles import EVERY_DATA_NODE, Selection, WantedRole
 
@@ -62,7 +62,7 @@ class Grants:
         privileges = listed(selection.kind, missing)
         reason = f'it lacks {privileges} on {len(lacking)} of the {len(objects)} {kinds} in schema "{selection.schema}"'
         template = f"GRANT {privileges} ON ALL {kinds.upper()} IN SCHEMA {{schema}} TO {{role}}"
-        self._draft.add(OBJECTS, node, self._role.subject, "grant", reason, template, schema=selection.schema, role=self._role.name)
+        self._draft.add(TABLES, node, self._role.subject, "grant", reason, template, schema=selection.schema, role=self._role.name)
         for object in objects:
             node.held(object, self._role.name).grant(missing)
 
@@ -71,7 +71,7 @@ class Grants:
             return
         privileges = listed(object.kind, missing)
         self._draft.add(
-            OBJECTS,
+            _phase(object),
             node,
             self._role.subject,
             "grant",
@@ -91,7 +91,7 @@ class Grants:
             self._draft.refuse(node, self._role.subject, cause, "revoke it there as the role that granted it")
             return
         self._draft.add(
-            OBJECTS,
+            _phase(object),
             node,
             self._role.subject,
             "revoke",
@@ -151,6 +151,10 @@ def declared_objects(role: WantedRole, node: NodeState) -> Declared:
             if _is_there(node, object):
                 declared[object] = declared.get(object, NONE) | selection.privileges
     return declared
+
+
+def _phase(object: Object) -> int:
+    return TABLES if object.kind in ("table", "sequence") else OBJECTS
 
 
 def _is_there(node: NodeState, object: Object) -> bool:

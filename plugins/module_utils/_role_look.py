@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -38,10 +38,30 @@ _PARALLEL = 16
 _ONLY_HERE = "SET timescaledb_experimental.enable_distributed_ddl = off"
 
 
-def observe_nodes(module: AnsibleModule, connection: Connection, access_node: AccessNode, wanted: WantedRoles) -> list[NodeState]:
-    """Read the access node, which comes first, and the data nodes that are available. Raises ClusterError(s), one for each node that cannot be read."""
-    if module.params["connect_timeout"] < 1:
-        raise ClusterError("option connect_timeout", f"it is {module.params['connect_timeout']}", "choose 1 or more seconds")
+@dataclass(frozen=True)
+class Asked:
+    """A data node to be read.
+
+    Args:
+        beside: another database of its server, to be asked where its own is yet to be made.
+    """
+
+    node: DataNode
+    password: Secret | None = None
+    connect_timeout: int = 10
+    beside: str | None = None
+
+
+def available_nodes(module: AnsibleModule, access_node: AccessNode) -> list[Asked]:
+    """The registered data nodes that are available. Raises ClusterError where the option connect_timeout is out of its range."""
+    connect_timeout = module.params["connect_timeout"]
+    if connect_timeout < 1:
+        raise ClusterError("option connect_timeout", f"it is {connect_timeout}", "choose 1 or more seconds")
+    return [Asked(node, connect_timeout=connect_timeout) for name, node in sorted(access_node.data_nodes.items()) if node.available]
+
+
+def observe_nodes(module: AnsibleModule, connection: Connection, access_node: AccessNode, wanted: WantedRoles, asked: list[Asked]) -> list[NodeState]:
+    """Read the access node, which comes first, and these data nodes. Raises ClusterError(s), one for each node that cannot be read."""
     if not access_node.superuser:
         raise ClusterError(
             "access node", f"role {access_node.role} is no superuser, and others cannot see password verifiers", "log in as a superuser", connection.name
@@ -49,17 +69,19 @@ def observe_nodes(module: AnsibleModule, connection: Connection, access_node: Ac
     connection.run(Statement(_ONLY_HERE), "session of the access node")
     here = _state(connection, None, wanted, {extension.name: extension.version for extension in wanted.extensions})
     versions = {extension.name: extension.version or _version(here.extensions[extension.name]) for extension in wanted.extensions}
-    asked = [node for name, node in sorted(access_node.data_nodes.items()) if node.available]
 
-    def ask(node: DataNode) -> NodeState | ClusterError:
-        parameters = access_node.connection_parameters(node.endpoint, None, module.params["connect_timeout"])
+    def ask(one: Asked) -> NodeState | ClusterError:
+        node = one.node
+        endpoint = replace(node.endpoint, database=one.beside) if one.beside else node.endpoint
+        parameters = access_node.connection_parameters(endpoint, one.password, one.connect_timeout)
         there, reason = connect_with(module, dict(parameters, options=WITHOUT_LIBRARIES))
         subject = f'data node "{node.node_name}"'
         if there is None:
             remedy = "start the node, see that the access node may log in there, or mark it as not available"
             return ClusterError(subject, f"no connection as role {access_node.role}: {reason.rstrip('.')}", remedy, str(node.endpoint))
         try:
-            return _state(there, node, wanted, versions)
+            state = replace(_state(there, node, wanted, versions), password=one.password)
+            return _yet_to_be_made(state) if one.beside else state
         except ClusterError as error:
             if "permission denied" not in error.cause:
                 return error
@@ -73,6 +95,18 @@ def observe_nodes(module: AnsibleModule, connection: Connection, access_node: Ac
             answers = list(pool.map(ask, asked))
     raise_all([answer for answer in answers if isinstance(answer, ClusterError)])
     return [here, *(answer for answer in answers if isinstance(answer, NodeState))]
+
+
+def _yet_to_be_made(state: NodeState) -> NodeState:
+    """A database as add_data_node() makes it, seen from another one of its server: the same roles, and of schemas only public."""
+    return replace(
+        state,
+        database=state.endpoint.database if state.endpoint else state.database,
+        schemas={name: schema for name, schema in state.schemas.items() if name == "public"},
+        extensions={name: replace(extension, version=None) for name, extension in state.extensions.items()},
+        relations={},
+        acl={object: held for object, held in state.acl.items() if object == Object("schema", "", "public")},
+    )
 
 
 def _version(extension: Extension) -> str | None:

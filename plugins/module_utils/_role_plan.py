@@ -23,7 +23,14 @@ _NEW = dict.fromkeys(ATTRIBUTES, False) | {"inherit": True}
 
 
 def plan_roles(wanted: WantedRoles, nodes: list[NodeState], registered: list[str], make: Callable[[str], str] = scram_verifier) -> Plan:
-    """Decide the steps. Raises ClusterError(s) with every reason not to start.
+    """Decide the steps. Raises ClusterError(s) with every reason not to start; for the arguments see draft_roles()."""
+    draft = draft_roles(wanted, nodes, registered, make)
+    raise_all(draft.errors)
+    return Plan(draft.steps(), shown(wanted, nodes), shown(wanted, draft.nodes), draft.warnings)
+
+
+def draft_roles(wanted: WantedRoles, nodes: list[NodeState], registered: list[str], make: Callable[[str], str] = scram_verifier) -> Draft:
+    """The steps, with every reason not to start.
 
     Args:
         nodes: the access node, and the data nodes that are available.
@@ -51,9 +58,9 @@ def plan_roles(wanted: WantedRoles, nodes: list[NodeState], registered: list[str
     for role in wanted.roles:
         if not role.present:
             _drop_role(draft, role)
-    raise_all(draft.errors)
-    warnings = [f'data node "{name}" is not available and was left as it is: run the task again when it is back' for name in sorted(draft.skipped)]
-    return Plan(draft.steps(), shown(wanted, nodes), shown(wanted, draft.nodes), warnings + draft.warnings)
+    skipped = [f'data node "{name}" is not available and was left as it is: run the task again when it is back' for name in sorted(draft.skipped)]
+    draft.warnings[:0] = skipped
+    return draft
 
 
 # Roles

@@ -105,6 +105,7 @@ class NodeState:
         endpoint: where a data node is to be reached; None for the access node.
         server: tells the databases of one server from those of others.
         mappings: on the access node, the data nodes for which a role has a user mapping; True where that holds a password.
+        password: for the login to a data node, where the task gives one.
     """
 
     name: str
@@ -119,6 +120,7 @@ class NodeState:
     relations: dict[Object, Relation] = field(default_factory=dict)
     acl: dict[Object, dict[str, Held]] = field(default_factory=dict)
     mappings: dict[str, dict[str, bool]] = field(default_factory=dict)
+    password: Secret | None = field(default=None, repr=False)
 
     @property
     def place(self) -> str:

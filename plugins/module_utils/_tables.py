@@ -25,6 +25,7 @@ SELECT w.schema_name, w.table_name, n.oid IS NOT NULL AS schema_exists, has_sche
        has_database_privilege(current_database(), 'CREATE') AS may_create_schema,
        s.nodes AS nodes_with_schema,
        c.relkind::text AS kind, c.relpersistence::text AS persistence, pg_has_role(c.relowner, 'USAGE') AS may_change,
+       pg_get_userbyid(c.relowner)::text AS owner, EXISTS (SELECT FROM pg_roles WHERE rolname = w.owner) AS wanted_owner_exists,
        CASE WHEN h.id IS NULL THEN (SELECT jsonb_object_agg(attname, format_type(atttypid, NULL)) FROM pg_attribute a
          WHERE a.attrelid = c.oid AND attnum > 0 AND NOT attisdropped) END AS columns,
        (SELECT jsonb_agg((SELECT jsonb_agg(attname ORDER BY attnum) FROM pg_attribute a WHERE a.attrelid = i.indexrelid))
@@ -43,7 +44,7 @@ SELECT w.schema_name, w.table_name, n.oid IS NOT NULL AS schema_exists, has_sche
          (SELECT jsonb_agg(DISTINCT v.oid::regclass::text)
             FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class v ON v.oid = r.ev_class
            WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND v.oid <> c.oid) END AS dependents
-  FROM unnest(%s::text[], %s::text[], %s::bool[]) AS w (schema_name, table_name, absent)
+  FROM unnest(%s::text[], %s::text[], %s::bool[], %s::text[]) AS w (schema_name, table_name, absent, owner)
   LEFT JOIN pg_namespace n ON n.nspname = w.schema_name
   LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.table_name
   LEFT JOIN _timescaledb_catalog.hypertable h ON h.schema_name = w.schema_name AND h.table_name = w.table_name
@@ -97,6 +98,9 @@ class Table:
     has_rows: bool = False
     # Views that would keep it from being dropped; only where it is to be.
     dependents: tuple[str, ...] = ()
+    # Empty where there is no such table yet.
+    owner: str = ""
+    wanted_owner_exists: bool = True
 
     @property
     def is_distributed(self) -> bool:
@@ -116,7 +120,12 @@ class Table:
 
 def observe_tables(connection: Connection, wanted: list[WantedHypertable]) -> dict[tuple[str, str], Table]:
     """Read the wanted tables by (schema, relation); of each only what its wish depends on."""
-    wishes = ([table.schema for table in wanted], [table.relation for table in wanted], [not table.present for table in wanted])
+    wishes = (
+        [table.schema for table in wanted],
+        [table.relation for table in wanted],
+        [not table.present for table in wanted],
+        [table.owner for table in wanted],
+    )
     rows = connection.run(Statement(_TABLES, values=wishes), "distributed hypertables")
     filled = _filled(connection, [row for row in rows if row["kind"] == "r" and row["hypertable_id"] is None])
     return {key: _table(row, key in filled) for row in rows for key in [(row["schema_name"], row["table_name"])]}
@@ -167,4 +176,6 @@ def _table(row: dict[str, Any], has_rows: bool) -> Table:
         inherits=row["inherits"],
         has_rows=has_rows,
         dependents=tuple(row["dependents"] or ()),
+        owner=row["owner"] or "",
+        wanted_owner_exists=row["wanted_owner_exists"],
     )

@@ -3,19 +3,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE: only for this collection; may change in any release.
 
-"""Which cluster the user wants: its data nodes, distributed hypertables and jobs, and what must not be there. No I/O."""
+"""Which cluster the user wants: its data nodes, roles, distributed hypertables and jobs, and what must not be there. No I/O."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
+from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import Table
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import WantedHypertable, unwanted_hypertable, wanted_hypertables
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_jobs import WantedJob, wanted_jobs
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import WantedNode, unwanted_node, wanted_nodes
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_roles import WantedRoles, wanted_roles
 
 Key = tuple[str, str]
 
@@ -27,11 +28,22 @@ class WantedCluster:
     nodes: list[WantedNode]
     hypertables: list[WantedHypertable]
     jobs: list[WantedJob]
+    roles: WantedRoles = field(default_factory=lambda: WantedRoles([], [], []))
 
     @property
     def leaving(self) -> dict[str, WantedNode]:
         """The data nodes that must not be there, by name."""
         return {node.node_name: node for node in self.nodes if not node.present}
+
+    def staying_nodes(self, access_node: AccessNode) -> dict[str, DataNode]:
+        """The data nodes that are registered when the plan is through, by name."""
+        staying = {name: node for name, node in access_node.data_nodes.items() if name not in self.leaving}
+        for node in self.nodes:
+            if node.present:
+                known = staying.get(node.node_name, DataNode(node.node_name, node.endpoint(access_node)))
+                available = known.available if node.available is None else node.available
+                staying[node.node_name] = replace(known, endpoint=node.endpoint(access_node), available=available)
+        return staying
 
     def available_nodes(self, access_node: AccessNode) -> set[str]:
         """The registered data nodes that are available when hypertables are dealt with."""
@@ -52,18 +64,28 @@ def wanted_cluster(parameters: dict[str, Any], access_node: AccessNode, distribu
     if parameters["prune"] and parameters["hypertables"] is not None:
         declared = {(table.schema, table.relation) for table in hypertables}
         hypertables += [unwanted_hypertable(*key, parameters["drop_data"]) for key in distributed if key not in declared]
-    cluster = WantedCluster(nodes, hypertables, wanted_jobs(parameters))
+    roles = wanted_roles({kind: parameters.get(kind) for kind in ("roles", "schemas", "extensions")})
+    cluster = WantedCluster(nodes, hypertables, wanted_jobs(parameters), roles)
     raise_all(_contradictions(cluster))
     return cluster
 
 
 def _contradictions(cluster: WantedCluster) -> list[ClusterError]:
-    return [
-        ClusterError(table.subject, f'it is to be on data node "{name}", which is to be removed', "take it out of data_nodes, or keep the node")
-        for table in cluster.hypertables
-        for name in table.data_nodes or ()
-        if table.present and name in cluster.leaving
-    ]
+    dropped_roles = {role.name for role in cluster.roles.roles if not role.present}
+    dropped_schemas = {schema.name for schema in cluster.roles.schemas if not schema.present}
+    errors = []
+    for table in cluster.hypertables:
+        if not table.present:
+            continue
+        for name in table.data_nodes or ():
+            if name in cluster.leaving:
+                cause = f'it is to be on data node "{name}", which is to be removed'
+                errors.append(ClusterError(table.subject, cause, "take it out of data_nodes, or keep the node"))
+        if table.owner in dropped_roles:
+            errors.append(ClusterError(table.subject, f'its owner is to be role "{table.owner}", which is to be removed', "name another owner"))
+        if table.schema in dropped_schemas:
+            errors.append(ClusterError(table.subject, f'it is to be in schema "{table.schema}", which is to be removed', "keep the schema"))
+    return errors
 
 
 def without_leaving_nodes(cluster: WantedCluster, tables: dict[Key, Table], registered: AccessNode) -> list[WantedHypertable]:

@@ -24,6 +24,7 @@ class WantedHypertable:
     schema: str
     relation: str
     present: bool
+    owner: str | None
     definition: str | None
     time_column_name: str
     partitioning_column: str | None
@@ -54,6 +55,7 @@ def hypertable_options(required: bool) -> dict[str, Any]:
         state=dict(type="str", choices=["absent", "present"], default="present"),
         schema=dict(type="str", default="public"),
         relation=dict(type="str", required=required),
+        owner=dict(type="str"),
         definition=dict(type="str"),
         time_column_name=dict(type="str"),
         partitioning_column=dict(type="str"),
@@ -109,7 +111,7 @@ def _findings(table: WantedHypertable) -> list[tuple[str, str]]:
         findings.append(("time_column_name is missing", "give it"))
     if table.present and table.drop_data:
         findings.append(("drop_data only goes with state=absent", "leave it out"))
-    names = (table.schema, table.relation, table.time_column_name or None, table.partitioning_column, *(table.data_nodes or ()))
+    names = (table.schema, table.relation, table.owner, table.time_column_name or None, table.partitioning_column, *(table.data_nodes or ()))
     for name in names:
         if name is not None and not 1 <= len(name.encode()) <= _MAXIMUM_NAME_BYTES:
             findings.append((f'the name "{name}" is not 1 to {_MAXIMUM_NAME_BYTES} bytes long', "choose another one"))

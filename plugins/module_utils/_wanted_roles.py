@@ -102,6 +102,11 @@ class WantedRoles:
     schemas: list[WantedSchema]
     extensions: list[WantedExtension]
 
+    @property
+    def given(self) -> bool:
+        """Whether anything is declared."""
+        return bool(self.roles or self.schemas or self.extensions)
+
     def role_names(self) -> list[str]:
         """Of every role that is declared or named."""
         owners = [object.name for role in self.roles for selection in role.selections for object in selection.objects or () if _is_default(object)]

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: timescale_cluster
-short_description: Converge a whole multi-node TimescaleDB, data nodes, distributed hypertables and jobs, in one task
+short_description: Converge a whole multi-node TimescaleDB, data nodes, roles, distributed hypertables and jobs, in one task
 version_added: 0.1.0
 description:
-  - Runs against the access node. Takes the declaration of a cluster, that is its data nodes, its distributed hypertables, the jobs that look
-    after them and what must not be there, compares it with what is there, and makes the difference up over one connection.
-  - What is there is read in the same few queries, however many data nodes, hypertables and chunks there are.
-  - One plan over all objects, in the order in which they need each other. Data nodes are registered and altered, then hypertables are
-    created, attached, changed, detached and dropped, then data nodes are removed. A data node that leaves is taken from the declared
-    hypertables first.
+  - Runs against the access node. Takes the declaration of a cluster, that is its data nodes, its roles, schemas and extensions, its
+    distributed hypertables, the jobs that look after them and what must not be there, compares it with what is there, and makes the difference
+    up.
+  - What is there is read in the same few queries, however many data nodes, hypertables and chunks there are. Where roles, schemas or extensions
+    are declared, each data node is asked as well, all of them side by side.
+  - One plan over all objects, in the order in which they need each other. Data nodes are registered and altered. Roles, schemas and extensions
+    are made alike on all nodes, new ones included, as M(timescaledb.multinode.timescale_role) does it. Then hypertables are created, given to
+    their owners, attached, changed, detached and dropped, then data nodes are removed. A data node that leaves is taken from the declared
+    hypertables first. Privileges on tables come behind that, so that they can be on tables which the same task creates, and then the removal of
+    roles and schemas.
   - All reasons not to begin are found before the first change and reported in one message. A run that was interrupted is finished by
     running the task again.
   - The jobs of O(analyze_job) and O(heal_job) leave out data nodes that are marked unavailable. One that does not answer is a warning in the
@@ -29,7 +33,8 @@ options:
   prune:
     description:
       - Remove what is there and not declared. Data nodes if O(data_nodes) is given, also as an empty list, distributed hypertables if
-        O(hypertables) is given.
+        O(hypertables) is given. Roles, schemas and extensions are never pruned. V(absent) says of each what must not be there, and
+        O(roles[].exclusive) that a role has no other privileges.
       - Neither loses data. A data node that has the only copy of a chunk, and a hypertable that has chunks, are refused, the latter unless
         O(drop_data) is set.
     type: bool
@@ -78,11 +83,17 @@ options:
     default: 1
 extends_documentation_fragment:
   - timescaledb.multinode._data_nodes.listed
+  - timescaledb.multinode._roles
   - timescaledb.multinode._hypertables.listed
   - timescaledb.multinode._attributes
   - timescaledb.multinode._login
+notes:
+  - With O(roles), O(schemas) or O(extensions) the login has to be a superuser on all nodes, for no other role can see verifiers of passwords.
+  - Whether a role that is to be removed owns anything is judged before the plan begins. Drop its tables, or give them another owner, in a task
+    before.
 seealso:
   - module: timescaledb.multinode.timescale_data_node
+  - module: timescaledb.multinode.timescale_role
   - module: timescaledb.multinode.timescale_distributed_hypertable
 author:
   - The timescaledb.multinode maintainers (@timescaledb-multinode)
@@ -115,6 +126,29 @@ EXAMPLES = r"""
       schedule_interval: 12 hours
     heal_job:
       schedule_interval: 5 minutes
+
+- name: Have an application create and fill distributed hypertables in one schema, and a dashboard read one of them
+  timescaledb.multinode.timescale_cluster:
+    login_db: metrics
+    schemas:
+      - name: sensors
+    roles:
+      - name: app
+        password: "{{ vault_app_password }}"
+        distributed_hypertables_in: [sensors]
+      - name: dashboard
+        login: true
+        password: "{{ vault_dashboard_password }}"
+        grants:
+          - {type: schema, objs: [sensors], privs: [USAGE]}
+          - {type: table, schema: sensors, objs: [conditions], privs: [SELECT]}
+    hypertables:
+      - schema: sensors
+        relation: conditions
+        owner: app
+        definition: time timestamptz NOT NULL, device text NOT NULL, temperature float8
+        time_column_name: time
+        partitioning_column: device
 
 - name: Remove data nodes that are not declared, and leave hypertables alone
   timescaledb.multinode.timescale_cluster:
@@ -150,6 +184,24 @@ before:
           replication_factor: 1
           data_nodes: [dn1, dn2]
           default_indexes: true
+    roles:
+      description: The roles, as M(timescaledb.multinode.timescale_role) shows them, one entry for each node.
+      returned: with O(roles), O(schemas) or O(extensions)
+      type: list
+      elements: dict
+      sample: [{"node": "dn1", "name": "app", "login": true, "password": "as declared"}]
+    schemas:
+      description: The schemas, one entry for each node.
+      returned: with O(roles), O(schemas) or O(extensions)
+      type: list
+      elements: dict
+      sample: [{"node": "dn1", "name": "sensors", "owner": "postgres", "public_privs": []}]
+    extensions:
+      description: The extensions, one entry for each node.
+      returned: with O(roles), O(schemas) or O(extensions)
+      type: list
+      elements: dict
+      sample: [{"node": "dn1", "name": "pgcrypto", "version": "1.3"}]
     jobs:
       description: The jobs of O(analyze_job) and O(heal_job), with the procedure's state and the number of jobs that run it.
       type: list
@@ -200,18 +252,20 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, observe_access_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._apply import check_sessions
 from ansible_collections.timescaledb.multinode.plugins.module_utils._cluster import observe_cluster, observe_wanted
-from ansible_collections.timescaledb.multinode.plugins.module_utils._cluster_plan import plan_cluster
+from ansible_collections.timescaledb.multinode.plugins.module_utils._cluster_plan import plan_cluster, shown_roles
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, login_argument_spec
 from ansible_collections.timescaledb.multinode.plugins.module_utils._converge import converge
 from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import shown
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_plan import shown_tables
 from ansible_collections.timescaledb.multinode.plugins.module_utils._job_plan import shown_jobs
 from ansible_collections.timescaledb.multinode.plugins.module_utils._jobs import observe_jobs
+from ansible_collections.timescaledb.multinode.plugins.module_utils._role_look import Asked, observe_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan, State
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import observe_tables
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import hypertable_list, wanted_hypertables
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_jobs import job_option, wanted_jobs
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import node_list, wanted_nodes
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_roles import extension_list, role_list, schema_list, wanted_roles
 
 
 def make_plan(module: AnsibleModule, connection: Connection, access_node: AccessNode) -> Plan:
@@ -225,12 +279,15 @@ def read_state(module: AnsibleModule, connection: Connection) -> State:
     """The declared objects as they are."""
     names = {node.node_name for node in wanted_nodes(module.params["data_nodes"])}
     hypertables = wanted_hypertables(module.params["hypertables"])
-    jobs = wanted_jobs(module.params)
+    jobs, roles = wanted_jobs(module.params), wanted_roles(module.params)
     access_node = observe_access_node(connection)
+    asked = [Asked(node) for name, node in sorted(access_node.data_nodes.items()) if node.available] if roles.given else []
+    found = observe_nodes(module, connection, access_node, roles, asked) if roles.given else []
     return {
         "data_nodes": shown(access_node.data_nodes, names),
         "hypertables": shown_tables(hypertables, observe_tables(connection, hypertables)),
         "jobs": shown_jobs(jobs, observe_jobs(connection, access_node, jobs)),
+        **shown_roles(roles, found),
     }
 
 
@@ -239,6 +296,9 @@ def main() -> None:
         argument_spec=dict(
             login_argument_spec(),
             data_nodes=node_list(),
+            roles=role_list(),
+            schemas=schema_list(),
+            extensions=extension_list(),
             hypertables=hypertable_list(),
             prune=dict(type="bool", default=False),
             drop_data=dict(type="bool", default=False),
@@ -246,7 +306,7 @@ def main() -> None:
             heal_job=job_option(),
             sessions=dict(type="int", default=1),
         ),
-        required_one_of=[("data_nodes", "hypertables", "analyze_job", "heal_job")],
+        required_one_of=[("data_nodes", "roles", "schemas", "extensions", "hypertables", "analyze_job", "heal_job")],
         supports_check_mode=True,
     )
     converge(module, make_plan, read_state)

@@ -123,6 +123,11 @@ after:
       description: Name of the table.
       type: str
       sample: conditions
+    owner:
+      description: The role that owns it.
+      returned: when O(owner) is given
+      type: str
+      sample: app
     time_column_name:
       description: Column of the first open dimension.
       type: str
@@ -183,7 +188,7 @@ def read_state(module: AnsibleModule, connection: Connection) -> State:
 
 
 def main() -> None:
-    one_or_many = ("relation", "definition", "time_column_name", "partitioning_column", "number_partitions", "chunk_time_interval")
+    one_or_many = ("relation", "owner", "definition", "time_column_name", "partitioning_column", "number_partitions", "chunk_time_interval")
     one_or_many += ("replication_factor", "data_nodes")
     module = AnsibleModule(
         argument_spec=dict(

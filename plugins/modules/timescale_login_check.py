@@ -11,8 +11,11 @@ short_description: Prove that a node of a multi-node TimescaleDB can log in to t
 version_added: 0.1.0
 description:
   - Logs in from the host it runs on to each data node as each role, all at once, with the very connection options that TimescaleDB would use.
-  - Also tries what has to be turned away at each data node, which is a role that nobody declared, a wrong password or no certificate, and no
-    TLS where the nodes log in by certificate. Each of these leaves a line in the data node's log.
+  - Also tries what has to be turned away at each data node, which is a role that nobody declared, each role with a wrong password, or without a
+    certificate, with that of another role and without TLS where the nodes log in by certificate, and each role at a database that nobody declared.
+    Each of these leaves a line in the data node's log.
+  - A line of C(pg_hba.conf) that lets a role into other databases as well is a warning, for it may be wanted. What comes from an address outside
+    of the cluster cannot be shown from a host of the cluster.
   - It changes nothing, and fails with all findings in one message.
 options:
   name:
@@ -123,6 +126,8 @@ def main() -> None:
     logins = method.logins(options["nodes"], options["database"], options["roles"])
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
         reasons = list(pool.map(lambda login: refusal(module, login), logins))
+    for warning in filter(None, (login.let_through(reason) for login, reason in zip(logins, reasons))):
+        module.warn(warning)
     try:
         raise_all([error for error in (login.judged(options["name"], reason) for login, reason in zip(logins, reasons)) if error])
     except ClusterError as error:

@@ -34,6 +34,7 @@ class Observed:
         intervals: of the collection's jobs, by name; without those that are not there.
         settings: of the server, by name; without those that the role may not read.
         settings_file: the role's file with settings; empty where there is none or it may not be read.
+        roles: those as which the access node logs in to data nodes, as far as that may be read.
     """
 
     access_node: AccessNode
@@ -41,6 +42,7 @@ class Observed:
     settings: dict[str, str]
     settings_file: str = ""
     intervals: dict[str, str] = field(default_factory=dict)
+    roles: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -88,6 +90,9 @@ def _variables(observed: Observed) -> dict[str, Any]:
         # Empty: deploy is not to add a job that the cluster did without.
         **{f"timescaledb_cluster_{name}_interval": observed.intervals.get(name, "") for name in NAMES},
     }
+    further = [role for role in observed.roles if role != variables["timescaledb_database_role"]]
+    if further:
+        variables["timescaledb_host_node_roles"] = further
     if settings.get("listen_addresses"):
         variables["timescaledb_host_listen_addresses"] = [address.strip() for address in settings["listen_addresses"].split(",")]
     if settings.get("timescaledb.passfile"):

@@ -47,12 +47,16 @@ def host_findings(host: dict[str, Any]) -> list[dict[str, str]]:
         host: name, unreachable (reason or empty), os_family, distribution, postgresql_version, timescaledb_version, install_method,
             node_type, cluster_name, port, database, encoding, locale, overrides, variables (those of the inventory with the prefix of a role),
             known_variables, unknown_members, listen_addresses, probe (of _probe.parse_probe), authentication (method, ssl_dir, passfile, roles,
-            authority, authority_dir, authority_there, passwords (names of roles), whole (the run has all hosts of the cluster), switching).
+            authority, authority_dir, authority_there, passwords (names of roles), whole (the run has all hosts of the cluster), switching),
+            declaration (of the filter declaration_findings).
     """
     name = host["name"]
     if host["unreachable"]:
         return [finding(name, "host", f"it is unreachable: {host['unreachable']}", "start it, or correct ansible_host, the login or become")]
-    checks = (_variables, _release, _operating_system, _python, _installation, _members, _listening, _server, _database, _preloads, _overrides, _authentication)
+    checks = (
+        *(_variables, _release, _operating_system, _python, _installation, _members, _listening, _server, _database, _preloads, _overrides),
+        *(_authentication, _declaration),
+    )
     return [finding(name, *found) for check in checks for found in check(host)]
 
 
@@ -213,9 +217,20 @@ def _authentication(host: dict[str, Any]) -> Found:
     return found + (_certificates(host, given) if given["method"] == "certificate" else _passwords(given))
 
 
+def _declaration(host: dict[str, Any]) -> Found:
+    return [(subject, cause, remedy) for subject, cause, remedy in host["declaration"]]
+
+
 def _passwords(given: dict[str, Any]) -> Found:
     lacking = [role for role in given["roles"][1:] if role not in given["passwords"]]
-    return [(f"role {role}", "it is in timescaledb_host_node_roles and has no password", "add it to timescaledb_database_passwords") for role in lacking]
+    return [
+        (
+            f"role {role}",
+            "the access node is to reach data nodes as this role and has no password for it",
+            "give its password, no verifier, in timescaledb_cluster_roles, or add it to timescaledb_database_passwords",
+        )
+        for role in lacking
+    ]
 
 
 def _certificates(host: dict[str, Any], given: dict[str, Any]) -> Found:

@@ -32,6 +32,9 @@ def main(path: Path) -> int:
     folder.mkdir(parents=True)
     variables = given["all"]["vars"]
     kept = {name: variables[name].replace("{{ inventory_dir }}", str(path.parent)) for name in TOLD_BY_NOBODY if name in variables}
+    passwords = {role["name"]: role["password"] for role in variables.get("timescaledb_cluster_roles", ()) if "password" in role}
+    if passwords and variables.get("timescaledb_host_auth_method") != "certificate":
+        kept["timescaledb_database_passwords"] = passwords
     (folder / "more.yml").write_text(yaml.safe_dump({"all": {"vars": kept}}))
     container = f"{variables['test_hosts_project']}-{access_node}"
     with forwarded(container, (its_variables or {}).get("timescaledb_host_port", 5432)) as sockets:

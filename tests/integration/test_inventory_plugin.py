@@ -73,6 +73,19 @@ def test_variables_of_the_cluster(nodes, inventory):
     assert not any("password" in name for name in variables)
 
 
+def test_roles_of_the_passfile(roles, inventory, passfile):
+    """Those that are there and have a line, by their names as libpq reads them."""
+    odd = 'o:d\\d "Role"'
+    roles.cluster.run("timescale_role", roles=[dict(name=name, login=True) for name in ("app", "other", odd)])
+    escaped = odd.replace("\\", "\\\\").replace(":", "\\:")
+    passfile.write_text(passfile.read_text() + f"h:1:d:{escaped}:s3cret\nh\\:1:1:d:app:pa:ss\n#h:1:d:other:s3cret\nh:1:d:nobody:s3cret\n")
+    path = str(passfile)
+    roles.on("access node", f"ALTER DATABASE {roles.database} SET timescaledb.passfile = '{path}'")
+    variables = inventory()[GROUPS[0]]["vars"]
+    assert variables["timescaledb_host_node_roles"] == sorted(["app", odd, SECURED])
+    assert "s3cret" not in str(variables)
+
+
 def test_declaring_what_it_yields_changes_nothing(cluster, inventory):
     """Of everything that the cluster module declares; deploy is run in the scenarios."""
     for server, name in zip(("dn1", "dn2", "dn3"), ('Dn "1"', "ü" * 31, "d n")):

@@ -71,7 +71,9 @@ def by_certificate(server: Server, folder: Path | None = None, **options) -> dic
 
 def test_certificates_are_accepted_and_everything_else_is_turned_away(tls):
     result = by_certificate(tls, roles=["postgres", ODD])
-    assert (result.get("msg"), result["changed"], result["accepted"], result["refused"]) == (None, False, 2, 3)
+    assert (result.get("msg"), result["changed"], result["accepted"], result["refused"]) == (None, False, 2, 8)
+    # The server's rule is for all databases.
+    assert len(result["warnings"]) == 2 and 'lets "postgres" into other databases as well' in result["warnings"][0]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +128,28 @@ def secured(servers, tmp_path):
 
 def test_passwords_are_accepted_and_everything_else_is_turned_away(secured, tmp_path):
     result = check(secured, tmp_path, roles=[SECURED])
-    assert (result.get("msg"), result["accepted"], result["refused"]) == (None, 1, 2)
+    assert (result.get("msg"), result["accepted"], result["refused"]) == (None, 1, 3)
+    assert f'lets "{SECURED}" into other databases as well' in result["warnings"][0]
+
+
+def test_rules_for_one_database_give_no_warning(secured, tmp_path):
+    hba(secured, f"host {READY} {SECURED} 127.0.0.1/32 scram-sha-256")
+    result = check(secured, tmp_path, roles=[SECURED])
+    assert (result.get("msg"), result["accepted"], result["refused"], result["warnings"]) == (None, 1, 3, [])
+
+
+def test_each_role_is_tried_with_what_must_not_do(tls):
+    """The second one is let in without anything."""
+    right = (tls.data / "pg_hba.conf").read_text().splitlines()[1:]
+    odd = '"' + ODD.replace('"', '""') + '"'
+    hba(tls, f"host all {odd} 127.0.0.1/32 trust", *right)
+    try:
+        message = by_certificate(tls, roles=["postgres", ODD])["msg"]
+    finally:
+        hba(tls, *right)
+    for what in ("without a certificate", "without TLS", 'with the certificate of "postgres"'):
+        assert f'as "{ODD}" {what} at' in message
+    assert 'as "postgres"' not in message
 
 
 def test_a_wrong_password_is_named_with_its_file(secured, tmp_path):

@@ -75,7 +75,7 @@ def node_parameters(**more: Any) -> dict[str, Any]:
 def table_parameters(**more: Any) -> dict[str, Any]:
     """The options of one distributed hypertable as AnsibleModule hands them over."""
     fields: dict[str, Any] = dict.fromkeys(
-        ("definition", "partitioning_column", "number_partitions", "chunk_time_interval", "replication_factor", "data_nodes", "hypertables")
+        ("definition", "owner", "partitioning_column", "number_partitions", "chunk_time_interval", "replication_factor", "data_nodes", "hypertables")
     )
     fields.update(schema="public", relation="conditions", time_column_name="time", create_default_indexes=True)
     fields.update(state="present", migrate_data=False, force=False, repartition=True, drop_remote_data=False, drop_data=False)

@@ -44,6 +44,12 @@ def test_the_role_is_the_one_that_registered_all_data_nodes_else_the_one_that_lo
     assert made(data_node("dn1", owner="tsdb"), data_node("dn2", owner="app")).variables["timescaledb_database_role"] == "postgres"
 
 
+def test_roles_that_log_in_to_data_nodes_are_let_in_further_on():
+    observed = Observed(access_node("dn1"), [], DEBIAN, roles=["app", "postgres", "reader"])
+    assert adopted(observed, "an1", None, {}).variables["timescaledb_host_node_roles"] == ["app", "reader"]
+    assert "timescaledb_host_node_roles" not in made("dn1").variables
+
+
 @pytest.mark.parametrize(
     ("directory", "cluster_name", "name", "kept"),
     [

@@ -10,6 +10,7 @@ from _roles import CHECKOUT, ROLES, defaults, entry_points, every_variable, is_c
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import hypertable_options
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import node_options
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_roles import extension_list, role_list, schema_list
 
 ENTRY_POINTS = [(role, name) for role in ROLES for name in entry_points(role)]
 # What is not a variable but looks like one: names of the roles, a folder.
@@ -79,6 +80,7 @@ def test_passwords_are_marked():
     assert options("timescaledb_database")["timescaledb_database_passwords"]["no_log"] is True
     assert options("timescaledb_tls")["timescaledb_tls_authority_passphrase"]["no_log"] is True
     assert options("timescaledb_cluster")["timescaledb_cluster_data_nodes"]["options"]["password"]["no_log"] is True
+    assert options("timescaledb_cluster")["timescaledb_cluster_roles"]["options"]["password"]["no_log"] is True
 
 
 @pytest.mark.parametrize(
@@ -86,12 +88,26 @@ def test_passwords_are_marked():
     [
         ("timescaledb_cluster_data_nodes", node_options(required=True)),
         ("timescaledb_cluster_hypertables", hypertable_options(required=True)),
+        ("timescaledb_cluster_roles", role_list()["options"]),
+        ("timescaledb_cluster_schemas", schema_list()["options"]),
+        ("timescaledb_cluster_extensions", extension_list()["options"]),
     ],
 )
 def test_lists_for_modules_have_the_options_of_the_module(variable, of_the_module):
     of_the_role = options("timescaledb_cluster")[variable]["options"]
-    plain = {name: {key: value for key, value in details.items() if key != "description"} for name, details in of_the_role.items()}
-    assert plain == {name: {key: value for key, value in details.items() if value is not False or key == "default"} for name, details in of_the_module.items()}
+    assert _plain(of_the_role) == _said(of_the_module)
+
+
+def _said(options: dict[str, dict]) -> dict[str, dict]:
+    """What a module's options say; what is false unless it is said is left out there."""
+    said = {name: {key: value for key, value in details.items() if value is not False or key == "default"} for name, details in options.items()}
+    return {name: dict(details, options=_said(details["options"])) if "options" in details else details for name, details in said.items()}
+
+
+def _plain(options: dict[str, dict]) -> dict[str, dict]:
+    """Without descriptions, those of suboptions included."""
+    plain = {name: {key: value for key, value in details.items() if key != "description"} for name, details in options.items()}
+    return {name: dict(details, options=_plain(details["options"])) if "options" in details else details for name, details in plain.items()}
 
 
 def errors(role: str, given: dict) -> list[str]:
@@ -118,6 +134,7 @@ def test_the_defaults_are_accepted(role):
         ("timescaledb_cluster_hypertables", [{"relation": "a b", "time_column_name": "t", "number_partitions": "6"}]),
         ("timescaledb_cluster_hypertables", []),
         ("timescaledb_cluster_heal_interval", ""),
+        ("timescaledb_cluster_roles", [{"name": "app", "login": "yes", "grants": [{"type": "database", "privs": "CONNECT"}]}]),
     ],
 )
 def test_accepted(variable, value):
@@ -134,6 +151,9 @@ def test_accepted(variable, value):
         ("timescaledb_cluster_hypertables", [{"relation": "a"}], "time_column_name"),
         ("timescaledb_cluster_hypertables", [{"relation": "a", "time_column_name": "t", "partition_column": "d"}], "partition_column"),
         ("timescaledb_cluster_data_nodes", [{"host": "a"}], "node_name"),
+        ("timescaledb_cluster_roles", [{"login": True}], "name"),
+        ("timescaledb_cluster_roles", [{"name": "app", "grants": [{"type": "server", "privs": ["ALL"]}]}], "must be one of"),
+        ("timescaledb_cluster_schemas", [{"name": "a", "ownr": "b"}], "ownr"),
         ("timescaledb_cluster_data_nodes", [{"node_name": "a", "reclaim": "all"}], "must be one of"),
     ],
 )

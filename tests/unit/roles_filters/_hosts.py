@@ -52,6 +52,7 @@ def host(name: str = "dn1", probe: dict[str, Any] | None = None, **changes: Any)
         known_variables=["timescaledb_host_port", "timescaledb_host_settings", "timescaledb_cluster_hypertables"],
         unknown_members=[],
         authentication=authentication(),
+        declaration=[],
         probe=parse_probe("python=yes") | (probe or {}),
     )
     return described | changes

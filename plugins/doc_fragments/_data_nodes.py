@@ -54,6 +54,12 @@ _OPTIONS = r"""
       - Chunks of which this node has the only copy are never given up, with or without it.
     type: bool
     default: false
+  lose_chunks:
+    description:
+      - With O({path}state=absent), drop the chunks, with all their rows, of which only data nodes that are given up have a copy.
+      - Only where the data node is dead and marked unavailable.
+    type: bool
+    default: false
   repartition:
     description:
       - With O({path}state=absent), lower the number of partitions of hypertables to the number of data nodes that remain.

@@ -14,8 +14,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._cluster_plan import ObservedCluster
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
-from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import looks_needed
-from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import observe_holdings
+from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import given_up_nodes, looks_needed
+from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import observe_holdings, observe_lost
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_plan import leaving_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._jobs import observe_jobs
 from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import NodeLook, look_at_nodes
@@ -43,7 +43,9 @@ def observe_cluster(module: AnsibleModule, connection: Connection, access_node: 
     holdings = observe_holdings(connection, sorted(leaving), wanted.available_nodes(access_node))
     looks = look_at_nodes(module, access_node, looks_needed(wanted.nodes, access_node))
     jobs = observe_jobs(connection, access_node, wanted.jobs)
-    return ObservedCluster(access_node, looks, tables, intervals, holdings, jobs, observe_roles(module, connection, access_node, wanted, looks))
+    roles = observe_roles(module, connection, access_node, wanted, looks)
+    lost = observe_lost(connection, given_up_nodes(list(wanted.leaving.values()), access_node))
+    return ObservedCluster(access_node, looks, tables, intervals, holdings, jobs, roles, lost)
 
 
 def observe_roles(

@@ -18,7 +18,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._cluster_rol
 from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import DataNodePlanner
 from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import shown as shown_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import raise_all
-from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import Holding
+from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import Holding, LostChunk
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_change import Change
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_plan import Key, decided, joined
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_planner import HypertablePlanner
@@ -45,6 +45,7 @@ class ObservedCluster:
         holdings: the hypertables on data nodes that leave the cluster or a hypertable.
         jobs: the wanted jobs by name.
         roles: what the access node and the data nodes have of declared roles, schemas and extensions; empty where none are declared.
+        lost: chunks that only data nodes have which are given up.
     """
 
     access_node: AccessNode
@@ -54,6 +55,7 @@ class ObservedCluster:
     holdings: list[Holding]
     jobs: dict[str, Job] = field(default_factory=dict)
     roles: list[NodeState] = field(default_factory=list)
+    lost: list[LostChunk] = field(default_factory=list)
 
 
 def plan_cluster(wanted: WantedCluster, observed: ObservedCluster) -> Plan:
@@ -66,7 +68,7 @@ def plan_cluster(wanted: WantedCluster, observed: ObservedCluster) -> Plan:
     found = with_declared(wanted.roles, observed.tables, observed.roles, owners)
     hypertables = without_leaving_nodes(wanted, found, registered)
     planners = decided(hypertables, registered, found, observed.intervals, observed.holdings)
-    nodes.remove(list(wanted.leaving.values()), _left(observed.holdings, planners))
+    nodes.remove(list(wanted.leaving.values()), _left(observed.holdings, planners), observed.lost)
     roles = draft_cluster_roles(wanted.roles, observed.roles, sorted(nodes.nodes), planners) if wanted.roles.given else Draft([], [])
     jobs = JobPlanner(observed.access_node, observed.jobs)
     jobs.decide(wanted.jobs)

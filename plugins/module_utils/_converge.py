@@ -46,7 +46,7 @@ def converge(module: AnsibleModule, make_plan: MakePlan, read_state: ReadState, 
         text, before, after = plan_text(plan), plan.before, plan.after
         if not only:
             before, after = _without_equal(before, after)
-        result = dict(changed=bool(plan.steps), before=before[only] if only else before, steps=_shown(connection, plan.steps))
+        result = dict(plan.notes, changed=bool(plan.steps), before=before[only] if only else before, steps=_shown(connection, plan.steps))
         if plan.steps and not module.check_mode:
             plan.warnings += apply_steps(module, connection, access_node, plan.steps, module.params.get("sessions") or 1)
             after = read_state(module, connection)

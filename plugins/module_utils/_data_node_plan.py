@@ -7,13 +7,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._admission import Admission
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
-from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import Holding
+from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import Holding, LostChunk
 from ansible_collections.timescaledb.multinode.plugins.module_utils._leaving import given_up, leaving_errors
 from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import LookRequest, NodeLook
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Plan, Statement, Step
@@ -41,11 +42,22 @@ def looks_needed(wanted: list[WantedNode], access_node: AccessNode) -> list[Look
     return requests
 
 
-def plan_data_nodes(wanted: list[WantedNode], access_node: AccessNode, looks: dict[Endpoint, NodeLook], holdings: list[Holding]) -> Plan:
-    """Decide the steps. Raises ClusterError(s) with every reason not to start."""
+def given_up_nodes(wanted: list[WantedNode], access_node: AccessNode) -> list[str]:
+    """The data nodes that are removed with the chunks that nobody else has."""
+    return [node.node_name for node in wanted if not node.present and node.lose_chunks and node.node_name in access_node.data_nodes]
+
+
+def plan_data_nodes(
+    wanted: list[WantedNode], access_node: AccessNode, looks: dict[Endpoint, NodeLook], holdings: list[Holding], lost: Sequence[LostChunk] = ()
+) -> Plan:
+    """Decide the steps. Raises ClusterError(s) with every reason not to start.
+
+    Args:
+        lost: the chunks that only the given_up_nodes() have.
+    """
     planner = DataNodePlanner(access_node, looks)
     planner.keep([node for node in wanted if node.present])
-    planner.remove([node for node in wanted if not node.present], holdings)
+    planner.remove([node for node in wanted if not node.present], holdings, lost)
     raise_all(planner.errors)
     names = {node.node_name for node in wanted}
     before, after = shown(access_node.data_nodes, names), shown(planner.nodes, names)
@@ -78,18 +90,33 @@ class DataNodePlanner:
             else:
                 self._alter(node, known)
 
-    def remove(self, wanted: list[WantedNode], holdings: list[Holding]) -> None:
+    def remove(self, wanted: list[WantedNode], holdings: list[Holding], lost: Sequence[LostChunk] = ()) -> None:
         """Remove these nodes.
 
         Args:
             holdings: the hypertables that are still attached to any of them then.
+            lost: the chunks that go with those of the nodes that are given up.
         """
         self._holdings = {holding.hypertable_id: holding for holding in holdings}
+        self._lose(wanted, lost)
         for node in wanted:
             known = self._access_node.data_nodes.get(node.node_name)
             if known is not None:
                 self._delete(node, known)
         self._check_endpoints()
+
+    def _lose(self, wanted: list[WantedNode], lost: Sequence[LostChunk]) -> None:
+        """Drop what is lost from the access node's catalogue. It sends nothing to data nodes: what is on them stays there."""
+        names = set(given_up_nodes(wanted, self._access_node))
+        for node in wanted:
+            if node.node_name in names and self._access_node.data_nodes[node.node_name].available:
+                remedy = "copy its chunks elsewhere, or set available to false first"
+                self._refuse(node, "lose_chunks is for data nodes that are dead, and this one is in use", remedy)
+        for chunk in lost:
+            statement = Statement("DROP FOREIGN TABLE {schema}.{relation}", {"schema": chunk.schema, "relation": chunk.relation})
+            subject, reason = f'chunk "{chunk.schema}"."{chunk.relation}"', f"only data nodes that are given up have it, of {chunk.hypertable}"
+            self.steps.append(Step(subject, "drop", reason, statement, danger="its rows go: no other data node has them"))
+        self._holdings = {key: holding.without_chunks_of(names) for key, holding in self._holdings.items()}
 
     def _check_endpoints(self) -> None:
         """Two names for one database after an alteration, which the server does not check."""

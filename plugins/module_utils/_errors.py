@@ -54,6 +54,7 @@ _REMEDIES = (
     ("no pg_hba.conf entry", "allow the access node's address in pg_hba.conf of that node"),
     ("could not connect", "start the node, or correct host, port and firewall"),
     ("prepared transactions are disabled", "set max_prepared_transactions above 0 on the data node and restart it"),
+    ("prepared transaction with identifier", "somebody has ended it meanwhile; run the task again"),
     ("cannot run inside a transaction block", "run the statement outside a transaction"),
     ("permission denied for foreign-data wrapper", "log in as a superuser or GRANT USAGE ON FOREIGN DATA WRAPPER timescaledb_fdw"),
     ("permission denied for foreign server", "GRANT USAGE ON FOREIGN SERVER of the data node to the role"),

@@ -34,6 +34,24 @@ SELECT h.id AS hypertable_id, format('%%I.%%I', h.schema_name, h.table_name) AS 
  ORDER BY 2
 """
 
+_ONLY_THERE = """
+SELECT h.id AS hypertable_id, format('%%I.%%I', h.schema_name, h.table_name) AS hypertable, c.schema_name::text AS schema, c.table_name::text AS relation
+  FROM (SELECT chunk_id FROM _timescaledb_catalog.chunk_data_node GROUP BY chunk_id HAVING bool_and(node_name::text = ANY (%s))) AS p
+  JOIN _timescaledb_catalog.chunk c ON c.id = p.chunk_id
+  JOIN _timescaledb_catalog.hypertable h ON h.id = c.hypertable_id
+ ORDER BY c.id
+"""
+
+
+@dataclass(frozen=True)
+class LostChunk:
+    """A chunk that only data nodes have which are given up."""
+
+    hypertable_id: int
+    hypertable: str
+    schema: str
+    relation: str
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -61,6 +79,10 @@ class Holding:
         left = (Placement(p.nodes - {node_name}, p.chunks, p.sample) for p in self.placements)
         return replace(self, attached=self.attached - {node_name}, accepting=self.accepting - {node_name}, placements=tuple(left))
 
+    def without_chunks_of(self, node_names: set[str]) -> Holding:
+        """The same hypertable after the chunks were dropped that only these nodes have."""
+        return replace(self, placements=tuple(placement for placement in self.placements if not placement.nodes <= node_names))
+
 
 def observe_holdings(connection: Connection, node_names: list[str], available: set[str]) -> list[Holding]:
     """The hypertables attached to any of the nodes; available: the nodes that the access node has as available."""
@@ -68,6 +90,13 @@ def observe_holdings(connection: Connection, node_names: list[str], available: s
         return []
     rows = connection.run(Statement(_HOLDINGS, values=(node_names,)), "hypertables of data nodes")
     return [_holding(row, available) for row in rows]
+
+
+def observe_lost(connection: Connection, node_names: list[str]) -> list[LostChunk]:
+    """The chunks that no other data node has."""
+    if not node_names:
+        return []
+    return [LostChunk(**row) for row in connection.run(Statement(_ONLY_THERE, values=(node_names,)), "chunks of data nodes")]
 
 
 def _holding(row: dict[str, Any], available: set[str]) -> Holding:

@@ -16,7 +16,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection, connect_with
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
-from ansible_collections.timescaledb.multinode.plugins.module_utils._info_queries import FATES, SUBSETS
+from ansible_collections.timescaledb.multinode.plugins.module_utils._info_queries import SUBSETS
+from ansible_collections.timescaledb.multinode.plugins.module_utils._prepared import Known, fate
+from ansible_collections.timescaledb.multinode.plugins.module_utils._prepared_look import known_of
 from ansible_collections.timescaledb.multinode.plugins.module_utils._recommended import NAMES
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 
@@ -117,6 +119,5 @@ def _ask(connection: Connection, name: str, query: str, values: tuple[Any, ...],
 
 def fates(connection: Connection, gids: list[str]) -> dict[str, str]:
     """What healing would do with these prepared transactions of data nodes."""
-    if not gids:
-        return {}
-    return {row["gid"]: row["fate"] for row in connection.run(Statement(FATES, values=(gids,)), "prepared transactions")}
+    known = known_of(connection, gids)
+    return {gid: fate(gid, known.get(gid, Known())) for gid in gids}

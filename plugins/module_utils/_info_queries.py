@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ansible_collections.timescaledb.multinode.plugins.module_utils._prepared_look import PREPARED
 from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import CHUNK_COPY_OPERATIONS, FIRST_WITH_MULTINODE, Release
 
 _SAMPLE = 5
@@ -119,10 +120,6 @@ SELECT slot_name::text AS slot_name, slot_type, database::text AS database, acti
   FROM pg_replication_slots ORDER BY 1
 """
 
-_PREPARED = """
-SELECT gid, owner::text AS owner, prepared, extract(epoch FROM now() - prepared)::float AS age_seconds
-  FROM pg_prepared_xacts WHERE database = current_database() ORDER BY prepared, gid
-"""
 _REMOTE_TXN = """
 SELECT count(*) AS entries, pg_total_relation_size('_timescaledb_catalog.remote_txn') AS bytes FROM _timescaledb_catalog.remote_txn
 """
@@ -163,20 +160,8 @@ SUBSETS = {
     "stale_chunks": Subset(access_node=_KNOWN_CHUNKS, data_node=_STALE),
     "copy_operations": Subset(access_node=_COPY_OPERATIONS, since=CHUNK_COPY_OPERATIONS),
     "replication_slots": Subset(access_node=_REPLICATION_SLOTS, data_node=_REPLICATION_SLOTS),
-    "transactions": Subset(access_node=_REMOTE_TXN, data_node=_PREPARED),
+    "transactions": Subset(access_node=_REMOTE_TXN, data_node=PREPARED),
     "statistics": Subset(access_node=_STATISTICS_ON_ACCESS_NODE, data_node=_STATISTICS_ON_DATA_NODE),
     "jobs": Subset(access_node=_JOBS),
     "settings": Subset(access_node=_SETTINGS, data_node=_SETTINGS),
 }
-
-# What healing would do with a prepared transaction of a data node: remote_txn_resolution() in tsl/src/remote/txn_resolve.c. A gid is
-# ts-<version>-<xid on the access node, without its epoch>-<server>-<user> (tsl/src/remote/txn_id.c).
-FATES = r"""
-SELECT gid, CASE WHEN short IS NULL THEN 'foreign'
-                 WHEN txid_status(xid) = 'in progress' THEN 'in_progress'
-                 WHEN EXISTS (SELECT FROM _timescaledb_catalog.remote_txn r WHERE r.remote_transaction_id = gid) THEN 'commit'
-                 ELSE 'rollback' END AS fate
-  FROM (SELECT gid, short, CASE WHEN epoch + short < next THEN epoch + short WHEN epoch > 0 THEN epoch + short - 4294967296 END AS xid
-          FROM (SELECT gid, CASE WHEN gid ~ '^ts-1-\d+-\d+-\d+$' THEN split_part(gid, '-', 3)::bigint END AS short, next, next - next %% 4294967296 AS epoch
-                  FROM unnest(%s::text[]) AS g (gid), txid_snapshot_xmax(txid_current_snapshot()) AS next) AS parted) AS whole
-"""

@@ -35,7 +35,8 @@ def leaving_errors(subject: str, node_name: str, holding: Holding, force: bool) 
             ClusterError(
                 subject,
                 f'{table} would lose {_chunks(lost)} that only "{node_name}" holds ({sample}{", ..." if _count(lost) > 3 else ""})',
-                "move or copy these chunks to other data nodes first (timescaledb_experimental.move_chunk), or drop them; force does not help here",
+                "move or copy these chunks to other data nodes first (timescaledb_experimental.move_chunk), or drop them; force does not help here, "
+                "lose_chunks does where the data node is dead",
             )
         ]
     errors = []

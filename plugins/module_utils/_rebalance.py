@@ -50,6 +50,7 @@ def _rebalance(module: AnsibleModule, connection: Connection) -> dict[str, Any]:
     after = nodes_with(observed, placement_after(observed, plan), names)
     text = plan_table(plan, before, after)
     result: dict[str, Any] = dict(failed=False, before=before, plan=figures(plan), moves=[move.shown() for move in plan.moves], stopped="")
+    result["lost"] = [dict(chunk=str(chunk), nodes=list(chunk.nodes)) for chunk in plan.lost]
     result["changed"] = bool(text)
     if text and not module.check_mode:
         result.update(_carry_out(module, connection, access_node, plan, Runner(module, connection, access_node, observed)))

@@ -71,6 +71,7 @@ class RebalancePlan:
         attaches: hypertable and data node, to be attached before chunks can go there.
         moves: all that is wanted, up to the limit of bytes.
         left: moves that the limit leaves for another run.
+        lost: chunks without a copy on an available data node.
     """
 
     leftovers: list[Operation]
@@ -79,6 +80,7 @@ class RebalancePlan:
     moves: list[ChunkMove]
     left: list[ChunkMove]
     rebalance: Rebalance
+    lost: list[PlacedChunk] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -128,6 +130,7 @@ def plan_moves(wanted: Wanted, access_node: AccessNode, observed: Observed) -> R
     raise_all([_still_running(operation) for operation in running])
     leftovers = [operation for operation in observed.operations if operation.completed_stage != "complete" or operation.operation_id.startswith(PREFIX)]
     _forget_leftovers(observed, leftovers)
+    lost = [chunk for chunk in observed.chunks.values() if not any(access_node.data_nodes[name].available for name in chunk.nodes)]
     names = sorted(access_node.data_nodes)
     fleet = _fleet(wanted, access_node, observed, names)
     goal = Goal(balance=wanted.state == "balanced", tolerance=wanted.tolerance, spread=wanted.state == "balanced" and wanted.spread_newest)
@@ -146,8 +149,18 @@ def plan_moves(wanted: Wanted, access_node: AccessNode, observed: Observed) -> R
         moves=moves,
         left=left,
         rebalance=rebalance,
+        lost=lost,
+        warnings=_of_lost(lost),
         extension_schema=access_node.extension_schema,
     )
+
+
+def _of_lost(lost: list[PlacedChunk]) -> list[str]:
+    if not lost:
+        return []
+    sample = ", ".join(str(chunk) for chunk in lost[:3])
+    nodes = ", ".join(f'"{name}"' for name in sorted({name for chunk in lost for name in chunk.nodes}))
+    return [f"{len(lost)} chunks have no copy on an available data node ({sample}) and can neither be read nor copied: bring back data node {nodes}."]
 
 
 def _still_running(operation: Operation) -> ClusterError:
@@ -192,7 +205,8 @@ def _fleet(wanted: Wanted, access_node: AccessNode, observed: Observed, names: l
     for chunk in observed.chunks.values():
         holders = [numbers[name] for name in chunk.nodes]
         answering = sum(nodes[node].takes_part for node in holders)
-        lacking = max(observed.hypertables[chunk.hypertable_id].replication_factor - answering, 0) if wanted.state == "replicated" else 0
+        # What nobody has cannot be copied; it is told of.
+        lacking = max(observed.hypertables[chunk.hypertable_id].replication_factor - answering, 0) if wanted.state == "replicated" and answering else 0
         fleet.add(chunk.id, tables[chunk.hypertable_id], chunk.begin or 0, chunk.bytes, holders, lacking)
     return fleet
 

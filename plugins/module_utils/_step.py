@@ -65,6 +65,8 @@ _EFFECTS = {
     "set": "changed",
     "reassign": "changed",
     "replace procedure": "changed",
+    "commit": "changed",
+    "roll back": "changed",
     "attach": "moved",
     "detach": "moved",
     "clear membership": "removed",
@@ -123,9 +125,11 @@ class Plan:
         before: the state found, by kind of object, as the user is shown it.
         after: the state that the steps lead to, in the same form.
         warnings: what the user will regret, whether or not there is a step.
+        notes: what else a module returns of what it found, by key.
     """
 
     steps: list[Step]
     before: State
     after: State
     warnings: list[str] = field(default_factory=list)
+    notes: dict[str, Any] = field(default_factory=dict)

@@ -35,6 +35,7 @@ class WantedNode:
     force: bool
     repartition: bool
     drop_database: bool
+    lose_chunks: bool
     reclaim: str
     connect_timeout: int
 
@@ -69,6 +70,7 @@ def node_options(required: bool) -> dict[str, Any]:
         force=dict(type="bool", default=False),
         repartition=dict(type="bool", default=True),
         drop_database=dict(type="bool", default=False),
+        lose_chunks=dict(type="bool", default=False),
         reclaim=dict(type="str", choices=["none", "membership", "database"], default="none"),
         connect_timeout=dict(type="int", default=10),
     )
@@ -108,8 +110,8 @@ def checked(wanted: list[WantedNode]) -> list[WantedNode]:
             errors.append(ClusterError(node.subject, f"{node.port} is not a port number", "choose one between 1 and 65535"))
         if node.connect_timeout < 1:
             errors.append(ClusterError(node.subject, f"connect_timeout is {node.connect_timeout}", "choose 1 or more seconds"))
-        if node.present and (node.force or node.drop_database):
-            errors.append(ClusterError(node.subject, "force and drop_database only go with state=absent", "leave them out"))
+        if node.present and (node.force or node.drop_database or node.lose_chunks):
+            errors.append(ClusterError(node.subject, "force, drop_database and lose_chunks only go with state=absent", "leave them out"))
     for name, count in Counter(node.node_name for node in wanted).items():
         if count > 1:
             errors.append(ClusterError(f'data node "{name}"', f"it is listed {count} times", "list each node once"))

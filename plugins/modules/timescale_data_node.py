@@ -135,8 +135,8 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._apply import check_sessions
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, login_argument_spec
 from ansible_collections.timescaledb.multinode.plugins.module_utils._converge import converge
-from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import looks_needed, plan_data_nodes, shown
-from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import observe_holdings
+from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import given_up_nodes, looks_needed, plan_data_nodes, shown
+from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import observe_holdings, observe_lost
 from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import look_at_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan, State
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import check_release, node_list, node_options, wanted_nodes
@@ -150,7 +150,8 @@ def make_plan(module: AnsibleModule, connection: Connection, access_node: Access
     looks = look_at_nodes(module, access_node, looks_needed(wanted, access_node))
     leaving = [node.node_name for node in wanted if not node.present and node.node_name in access_node.data_nodes]
     available = {name for name, node in access_node.data_nodes.items() if node.available}
-    return plan_data_nodes(wanted, access_node, looks, observe_holdings(connection, leaving, available))
+    lost = observe_lost(connection, given_up_nodes(wanted, access_node))
+    return plan_data_nodes(wanted, access_node, looks, observe_holdings(connection, leaving, available), lost)
 
 
 def read_state(module: AnsibleModule, connection: Connection) -> State:

@@ -159,6 +159,12 @@ moves:
       source_node: dn1
       destination_node: dn3
       bytes: 16777216
+lost:
+  description: Chunks without a copy on an available data node, and the data nodes that have one.
+  returned: success, and when a move failed
+  type: list
+  elements: dict
+  sample: [{"chunk": 'chunk "_timescaledb_internal"."_dist_hyper_1_1_chunk"', "nodes": ["dn2"]}]
 stopped:
   description: Why it ended before all was done; empty where all was.
   returned: success, and when a move failed

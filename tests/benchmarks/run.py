@@ -1,7 +1,7 @@
 # GPL-3.0-or-later (see LICENSE)
 """make bench: ratios measured side by side in one run, into build/bench.json and a table.
 
-    run.py [register] [observe] [declare] [rebalance] [fleet] [deploy]      all of them where none is named
+    run.py [register] [observe] [declare] [rebalance] [fleet] [failover] [deploy]      all of them where none is named
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import daemon
 import declare
 import deploy
 import engine as engines
+import failover
 import fleet
 import observe
 import rebalance
@@ -29,8 +30,10 @@ PARTS = {
     "declare": declare.measure,
     "rebalance": rebalance.measure,
     "fleet": fleet.measure,
+    "failover": failover.measure,
     "deploy": deploy.measure,
 }
+ON_CONTAINERS = ("failover", "deploy")
 
 
 def main(wanted: list[str]) -> int:
@@ -40,8 +43,8 @@ def main(wanted: list[str]) -> int:
     print(f"{'':<44} {'ours':>10} {'theirs':>10} {'ratio':>7}  {'wanted':<8}", flush=True)
     missed = False
     for name in wanted or PARTS:
-        if name == "deploy" and not daemon.ensure():
-            print("deploy: skipped, no container engine answers or can be started", flush=True)
+        if name in ON_CONTAINERS and not daemon.ensure():
+            print(f"{name}: skipped, no container engine answers or can be started", flush=True)
             continue
         for figure in PARTS[name](folder):
             print(figure.as_line(), flush=True)

@@ -124,6 +124,30 @@ def test_name_that_is_free_again_in_the_same_list(nodes):
     nodes.refuse(DATA_NODE, 'data node "new"', data_nodes=wanted)
 
 
-@pytest.mark.parametrize("option", ["force", "drop_database"])
+@pytest.mark.parametrize("option", ["force", "drop_database", "lose_chunks"])
 def test_options_of_removal_only(nodes, option):
     nodes.refuse(DATA_NODE, "only go with state=absent", node_name="dn1", **{option: True})
+
+
+@pytest.mark.real_engine("DROP FOREIGN TABLE of a chunk")
+def test_chunks_that_only_a_dead_node_has_go_where_that_is_said(cluster, mortal):
+    cluster.register("dn1", "dn2")
+    for relation in ("conditions", '"My {Table}"'):
+        cluster.distribute(relation)
+        cluster.fill(relation)
+    cluster.distribute("replicated", options=", 'device', replication_factor => 2")
+    cluster.fill("replicated")
+    kept = sum(cluster.rows_on(name, "conditions") for name in ("dn1", "dn2"))
+    assert 0 < kept < 100
+    mortal.stop()
+    removal = dict(node_name="mortal", state="absent", force=True)
+    cluster.refuse(DATA_NODE, "lose_chunks is for data nodes that are dead", **removal, lose_chunks=True)
+    cluster.query("SELECT alter_data_node('mortal', available => false)")
+    cluster.refuse(DATA_NODE, "public.conditions would lose 1 chunk", "lose_chunks does where the data node is dead", **removal)
+    result = cluster.converge(DATA_NODE, **removal, lose_chunks=True)
+    assert [step["action"] for step in result["steps"]] == ["drop", "drop", "delete"]
+    assert all("its rows go" in step["danger"] for step in result["steps"][:2])
+    assert cluster.query("SELECT count(*) FROM conditions") == cluster.query('SELECT count(*) FROM "My {Table}"') == [(kept,)]
+    assert cluster.query("SELECT count(*) FROM replicated") == [(100,)]
+    cluster.fill("conditions")
+    assert cluster.query("SELECT count(*) FROM conditions") == [(kept + 100,)]

@@ -68,7 +68,7 @@ def look(**more: Any) -> NodeLook:
 def node_parameters(**more: Any) -> dict[str, Any]:
     """The options of one data node as AnsibleModule hands them over."""
     fields: dict[str, Any] = dict.fromkeys(("node_name", "host", "port", "database", "bootstrap", "password", "available", "data_nodes"))
-    fields.update(state="present", force=False, repartition=True, drop_database=False, reclaim="none", connect_timeout=10)
+    fields.update(state="present", force=False, repartition=True, drop_database=False, lose_chunks=False, reclaim="none", connect_timeout=10)
     return {**fields, **more}
 
 

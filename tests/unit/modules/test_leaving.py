@@ -46,3 +46,9 @@ def test_after_one_left_the_other_has_the_only_copies():
     held = holding(("dn2 dn3", 1)).without("dn2")
     assert held.attached == held.accepting == {"dn1", "dn3"}
     assert "would lose 1 chunk" in causes(held, force=True)[0]
+
+
+def test_what_goes_with_nodes_that_are_given_up():
+    held = holding(("dn1", 2), ("dn1 dn2", 3), ("dn2 dn3", 4), attached="dn1 dn2 dn3")
+    assert [placement.chunks for placement in held.without_chunks_of({"dn1", "dn2"}).placements] == [4]
+    assert held.without_chunks_of(set()) == held

@@ -140,3 +140,13 @@ def test_refusals(wanted, cluster, expected):
 def test_nowhere_to_go():
     with pytest.raises(ClusterError, match="1 chunks have a copy that no data node can take"):
         plan_moves(Wanted("drained", ("dn1",)), access_node("dn1", "dn2"), observed("dn1", blocked="dn2"))
+
+
+def test_what_only_a_dead_node_has_is_told_of_and_in_nobodys_way():
+    cluster = access_node("dn1", "dn2", "dn3", unavailable="dn2")
+    plan = plan_moves(Wanted("replicated"), cluster, observed("dn2", "dn1 dn2", factor=2))
+    assert moves(plan) == [("c2", "dn1", "dn3")]
+    assert [chunk.relation for chunk in plan.lost] == ["c1"]
+    assert plan.warnings == [
+        '1 chunks have no copy on an available data node (chunk "internal"."c1") and can neither be read nor copied: bring back data node "dn2".'
+    ]

@@ -23,7 +23,7 @@ def texts(*folders: str) -> str:
 
 
 def named(text: str) -> set[str]:
-    return set(re.findall(r"(?<![\w.])timescaledb_(?:cluster|database|host|tls)_[a-z_]*[a-z]", text)) - NO_VARIABLES
+    return set(re.findall(r"(?<![\w.])timescaledb_(?:cluster|database|host|repair|tls)_[a-z_]*[a-z]", text)) - NO_VARIABLES
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -55,7 +55,7 @@ def test_each_entry_point_is_a_file_of_tasks(role, entry_point):
 def test_each_entry_point_that_is_used_is_specified():
     """By the playbooks, and by roles that use another one."""
     plays = [play for path in sorted((CHECKOUT / "playbooks").glob("*.yml")) for play in load(path)]
-    tasks = [task for play in plays for task in play["tasks"]]
+    tasks = [task for play in plays for task in play.get("tasks", [])]
     tasks += [task for path in sorted((CHECKOUT / "roles").glob("*/tasks/*.yml")) for task in load(path)]
     used = [task[kind] for task in tasks for kind in ("ansible.builtin.import_role", "ansible.builtin.include_role") if kind in task]
     assert {(role["name"].rpartition(".")[2], role.get("tasks_from", "main")) for role in used} == set(ENTRY_POINTS)

@@ -80,7 +80,7 @@ def test_each_defect_is_one_complete_finding(findings):
 @pytest.mark.parametrize("findings", FINDINGS)
 def test_variables_of_a_remedy_exist(findings):
     for finding in findings:
-        assert set(re.findall(r"timescaledb_(?:cluster|database|host|tls)_\w+", finding["remedy"])) <= VARIABLES
+        assert set(re.findall(r"timescaledb_(?:cluster|database|host|repair|tls)_\w+", finding["remedy"])) <= VARIABLES
 
 
 def test_all_defects_of_a_host_are_found_at_once():

@@ -21,6 +21,17 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._versions im
 # Begins the operation_id of every move of ours.
 PREFIX = "tsmn_"
 
+# As the server does it for a chunk that is written to while it has too few copies on available data nodes (chunk_update_stale_metadata() in
+# tsl/src/chunk.c). One that has enough of them it sends to all data nodes that it knows of, the dead one included, and crashes (seen on 2.13.1).
+_GIVE_UP = """
+DELETE FROM _timescaledb_catalog.chunk_data_node d USING _timescaledb_catalog.chunk c, _timescaledb_catalog.hypertable h
+ WHERE c.id = d.chunk_id AND h.id = c.hypertable_id AND d.chunk_id = ANY (%s) AND d.node_name::text = ANY (%s)
+   AND h.replication_factor <= (SELECT count(*) FROM _timescaledb_catalog.chunk_data_node o
+                                 WHERE o.chunk_id = d.chunk_id AND o.node_name::text <> ALL (%s))
+"""
+# Changes nothing, and invalidates what sessions remember of the hypertable.
+_SAME_FACTOR = "SELECT {schema}.set_replication_factor(format('%%I.%%I', %s::text, %s::text)::regclass, %s)"
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -45,6 +56,7 @@ class ChunkMove:
     destination: str
     deletes: bool
     cluster: str = ""
+    unavailable: tuple[str, ...] = ()
 
     @property
     def operation_id(self) -> str:
@@ -72,6 +84,7 @@ class RebalancePlan:
         moves: all that is wanted, up to the limit of bytes.
         left: moves that the limit leaves for another run.
         lost: chunks without a copy on an available data node.
+        unavailable: data nodes whose copies are given up as soon as others have enough.
     """
 
     leftovers: list[Operation]
@@ -81,6 +94,8 @@ class RebalancePlan:
     left: list[ChunkMove]
     rebalance: Rebalance
     lost: list[PlacedChunk] = field(default_factory=list)
+    unavailable: tuple[str, ...] = ()
+    surplus: list[tuple[Hypertable, list[PlacedChunk]]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -89,12 +104,31 @@ class RebalancePlan:
         block = "SELECT timescaledb_experimental.block_new_chunks(%s, hypertable => %s::regclass)"
         attach = "SELECT {schema}.attach_data_node(%s, %s::regclass, if_not_attached => true, repartition => false)"
         blocks = [(_object(table), f'block new chunks on data node "{node}"', Statement(block, values=(node, _regclass(table)))) for table, node in self.blocks]
-        return blocks + [
+        return self._given_up() + blocks + [
             (_object(table), f'attach data node "{node}"', Statement(attach, {"schema": self.extension_schema}, (node, _regclass(table))))
             for table, node in self.attaches
         ]
 
+    def _given_up(self) -> list[tuple[str, str, Statement]]:
+        nodes = ", ".join(f'"{name}"' for name in self.unavailable)
+        steps = []
+        for table, chunks in self.surplus:
+            action = f"give up copies of {len(chunks)} chunks on unavailable data nodes ({nodes})"
+            steps.append((_object(table), action, give_up([chunk.id for chunk in chunks], self.unavailable)))
+            steps.append((_object(table), "have sessions look up again where its chunks are", same_factor(table, self.extension_schema)))
+        return steps
+
     extension_schema: str = "public"
+
+
+def give_up(chunk_ids: list[int], unavailable: tuple[str, ...]) -> Statement:
+    """Forget copies on unavailable data nodes of those of the chunks that have all their copies on others."""
+    return Statement(_GIVE_UP, values=(chunk_ids, list(unavailable), list(unavailable)))
+
+
+def same_factor(table: Hypertable, extension_schema: str) -> Statement:
+    """Have sessions forget what they know of a hypertable."""
+    return Statement(_SAME_FACTOR, {"schema": extension_schema}, (table.schema, table.relation, table.replication_factor))
 
 
 def _object(table: Hypertable) -> str:
@@ -137,7 +171,8 @@ def plan_moves(wanted: Wanted, access_node: AccessNode, observed: Observed) -> R
     rebalance = plan_rebalance(fleet, goal)
     _check_placed(wanted, observed, rebalance)
     cluster = (access_node.uuid or "").replace("-", "")[:12]
-    moves = [_chunk_move(observed, fleet, names, cluster, move) for move in rebalance.moves]
+    unavailable = tuple(name for name in names if wanted.state == "replicated" and not access_node.data_nodes[name].available)
+    moves = [_chunk_move(observed, fleet, names, cluster, unavailable, move) for move in rebalance.moves]
     moves, left = _within(moves, wanted.byte_limit)
     _check_stale(observed, moves)
     attaches = sorted({(move.hypertable.id, move.destination) for move in moves if move.destination not in move.hypertable.attached})
@@ -150,9 +185,27 @@ def plan_moves(wanted: Wanted, access_node: AccessNode, observed: Observed) -> R
         left=left,
         rebalance=rebalance,
         lost=lost,
+        unavailable=unavailable,
+        surplus=_surplus(observed, set(unavailable)),
         warnings=_of_lost(lost),
         extension_schema=access_node.extension_schema,
     )
+
+
+def copies_kept(nodes: set[str], unavailable: set[str], factor: int) -> set[str]:
+    """The data nodes of a chunk that the access node goes on to know of."""
+    available = nodes - unavailable
+    return available if len(available) >= factor else nodes
+
+
+def _surplus(observed: Observed, unavailable: set[str]) -> list[tuple[Hypertable, list[PlacedChunk]]]:
+    """Chunks whose copies on unavailable data nodes can be given up at once, by hypertable."""
+    found: dict[int, list[PlacedChunk]] = {}
+    for chunk in observed.chunks.values():
+        nodes = set(chunk.nodes)
+        if copies_kept(nodes, unavailable, observed.hypertables[chunk.hypertable_id].replication_factor) != nodes:
+            found.setdefault(chunk.hypertable_id, []).append(chunk)
+    return [(observed.hypertables[table], chunks) for table, chunks in found.items()]
 
 
 def _of_lost(lost: list[PlacedChunk]) -> list[str]:
@@ -219,9 +272,10 @@ def _check_placed(wanted: Wanted, observed: Observed, rebalance: Rebalance) -> N
     raise ClusterError(f"state {wanted.state}", cause, "add a data node, allow new chunks on one, raise its most_bytes or lower the replication factor")
 
 
-def _chunk_move(observed: Observed, fleet: Fleet, names: list[str], cluster: str, move: Move) -> ChunkMove:
+def _chunk_move(observed: Observed, fleet: Fleet, names: list[str], cluster: str, unavailable: tuple[str, ...], move: Move) -> ChunkMove:
     chunk = observed.chunks[fleet.ids[move.chunk]]
-    return ChunkMove(chunk, observed.hypertables[chunk.hypertable_id], names[move.source], names[move.destination], move.deletes, cluster)
+    given_up = tuple(name for name in unavailable if name in chunk.nodes)
+    return ChunkMove(chunk, observed.hypertables[chunk.hypertable_id], names[move.source], names[move.destination], move.deletes, cluster, given_up)
 
 
 def _within(moves: list[ChunkMove], limit: int | None) -> tuple[list[ChunkMove], list[ChunkMove]]:

@@ -33,7 +33,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection, connect_as_login, connect_with
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_cleaning import clean_up, drop_copy
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import ChunkMove
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import ChunkMove, give_up, same_factor
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import read_operations, read_placement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 
@@ -55,8 +55,6 @@ _COMPRESSED_PART = """
 SELECT p.schema_name AS schema, p.table_name AS relation
   FROM _timescaledb_catalog.chunk c JOIN _timescaledb_catalog.chunk p ON p.id = c.compressed_chunk_id WHERE c.schema_name = %s AND c.table_name = %s
 """
-# Changes nothing, and invalidates what sessions remember of the hypertable.
-_SAME_FACTOR = "SELECT {schema}.set_replication_factor(format('%%I.%%I', %s::text, %s::text)::regclass, %s)"
 _CANCEL_WAITING_COPY = r"""
 SELECT pg_cancel_backend(l.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
  WHERE l.relation = format('%%I.%%I', %s::text, %s::text)::regclass AND NOT l.granted AND l.mode = 'RowExclusiveLock' AND a.query ~* '\mcopy\M'
@@ -227,10 +225,10 @@ class ChunkMover:
 
     def _tell_writers(self, control: Connection, move: ChunkMove) -> None:
         """Have sessions look up again which nodes have the chunk; COPY that waits for us has done so already, and must not write one copy only."""
-        table = {"schema": self._access_node.extension_schema}
-        name = (move.hypertable.schema, move.hypertable.relation)
-        control.run(Statement(_SAME_FACTOR, table, (*name, move.hypertable.replication_factor)), str(move.chunk))
-        _run(control, _CANCEL_WAITING_COPY, move, *name)
+        if move.unavailable:
+            control.run(give_up([move.chunk.id], move.unavailable), str(move.chunk))
+        control.run(same_factor(move.hypertable, self._access_node.extension_schema), str(move.chunk))
+        _run(control, _CANCEL_WAITING_COPY, move, move.hypertable.schema, move.hypertable.relation)
 
     def _check_place(self, control: Connection, move: ChunkMove) -> None:
         nodes = _run(control, _COPIES, move, move.chunk.id)[0]["nodes"] or []

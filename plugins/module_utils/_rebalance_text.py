@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import RebalancePlan
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import RebalancePlan, copies_kept
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Observed
 
 
@@ -32,7 +32,9 @@ def placement_after(observed: Observed, plan: RebalancePlan) -> dict[int, tuple[
         placement[move.chunk.id].add(move.destination)
         if move.deletes:
             placement[move.chunk.id].discard(move.source)
-    return {chunk_id: tuple(sorted(nodes)) for chunk_id, nodes in placement.items()}
+    factors = {chunk.id: observed.hypertables[chunk.hypertable_id].replication_factor for chunk in observed.chunks.values()}
+    unavailable = set(plan.unavailable)
+    return {chunk_id: tuple(sorted(copies_kept(nodes, unavailable, factors[chunk_id]))) for chunk_id, nodes in placement.items()}
 
 
 def figures(plan: RebalancePlan) -> dict[str, int]:

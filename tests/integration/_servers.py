@@ -7,6 +7,7 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -133,9 +134,9 @@ class Server:
 
     def copy_of(self, other: Server, *signals: str) -> Server:
         subprocess.run(["cp", "-a", other.data, self.data], check=True)
-        for signal in signals:
-            (self.data / signal).touch()
-            give_to_server_user(self.data / signal)
+        for name in signals:
+            (self.data / name).touch()
+            give_to_server_user(self.data / name)
         return self
 
     def start(self) -> Server:
@@ -145,9 +146,22 @@ class Server:
         self.is_running = True
         return self
 
-    def stop(self) -> None:
-        self.program("pg_ctl", "stop", "-w", "-s", "-m", "fast", "-D", self.data)
+    def stop(self, mode: str = "fast") -> None:
+        self.program("pg_ctl", "stop", "-w", "-s", "-m", mode, "-D", self.data)
         self.is_running = False
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """The server takes connections and answers nothing meanwhile, as a host that was cut off the network."""
+        postmaster = (self.data / "postmaster.pid").read_text().split()[0]
+        processes = [*map(int, Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()), int(postmaster)]
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in processes:
+                os.kill(process, signal.SIGCONT)
 
     @contextmanager
     def connection(self, database: str, user: str = "postgres", options: str = "") -> Iterator[Any]:

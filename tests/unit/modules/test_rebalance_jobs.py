@@ -6,6 +6,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import Wanted, check_capacity, check_wanted, plan_moves
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Capacity, Hypertable, Observed, Operation, PlacedChunk
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_text import placement_after
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint
 from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import Release
 
@@ -150,3 +151,15 @@ def test_what_only_a_dead_node_has_is_told_of_and_in_nobodys_way():
     assert plan.warnings == [
         '1 chunks have no copy on an available data node (chunk "internal"."c1") and can neither be read nor copied: bring back data node "dn2".'
     ]
+
+
+def test_copies_on_a_dead_node_are_given_up_where_others_have_enough():
+    """A chunk with enough copies on available data nodes and one on a dead one crashes the access node when it is copied to."""
+    cluster = access_node("dn1", "dn2", "dn3", unavailable="dn2")
+    found = observed("dn1 dn2", "dn1 dn2 dn3", "dn1 dn3", attached="dn1 dn2 dn3", factor=2)
+    plan = plan_moves(Wanted("replicated"), cluster, found)
+    assert moves(plan) == [("c1", "dn1", "dn3")] and plan.moves[0].unavailable == ("dn2",)
+    assert [[chunk.relation for chunk in chunks] for _table, chunks in plan.surplus] == [["c2"]]
+    assert plan.preparations[0][1] == 'give up copies of 1 chunks on unavailable data nodes ("dn2")'
+    assert set(placement_after(found, plan).values()) == {("dn1", "dn3")}
+    assert plan_moves(Wanted("balanced"), cluster, found).surplus == []

@@ -18,7 +18,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings im
 from ansible_collections.timescaledb.multinode.plugins.module_utils._leaving import given_up, leaving_errors
 from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import LookRequest, NodeLook
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Plan, Statement, Step
-from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import ALTER_DATA_NODE, SAFE_DROP_DATABASE
+from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import ALTER_DATA_NODE, DROP_REMOTE_DATA, SAFE_DROP_DATABASE
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import WantedNode
 
 # The server marks chunks that it could not write to as stale, and drops them when the node returns (alter_data_node in tsl/src/data_node.c).
@@ -35,7 +35,7 @@ def looks_needed(wanted: list[WantedNode], access_node: AccessNode) -> list[Look
             returns = known and node.available is True and not known.available
             needed = known is None or endpoint != known.endpoint or returns
         else:
-            needed = known is not None and node.drop_database
+            needed = known is not None and node.drop_database or node.leaves_clean and (known is not None or bool(node.host))
         if needed:
             drops = node.drop_database or (known is None and node.reclaim == "database")
             requests.append(LookRequest(endpoint, node.password, node.connect_timeout, needs_maintenance_database=drops))
@@ -76,6 +76,7 @@ class DataNodePlanner:
         self._access_node = access_node
         self._looks = looks
         self._holdings: dict[int, Holding] = {}
+        self._before_removal: dict[int, Holding] = {}
         self.nodes = dict(access_node.data_nodes)
         self.steps: list[Step] = []
         self.errors: list[ClusterError] = []
@@ -99,10 +100,13 @@ class DataNodePlanner:
         """
         self._holdings = {holding.hypertable_id: holding for holding in holdings}
         self._lose(wanted, lost)
+        self._before_removal = dict(self._holdings)
         for node in wanted:
             known = self._access_node.data_nodes.get(node.node_name)
             if known is not None:
                 self._delete(node, known)
+            elif node.leaves_clean and node.host:
+                self._clean(node)
         self._check_endpoints()
 
     def _lose(self, wanted: list[WantedNode], lost: Sequence[LostChunk]) -> None:
@@ -208,6 +212,8 @@ class DataNodePlanner:
                 self.errors += leaving_errors(node.subject, node.node_name, holding, node.force)
                 dangers += given_up(node.node_name, holding)
                 self._holdings[key] = holding.without(node.node_name)
+        if node.leaves_clean:
+            self._detach(node, known)
         server_drops = node.drop_database and self._access_node.release >= SAFE_DROP_DATABASE
         template = "SELECT {schema}.delete_data_node(%s, force => %s, repartition => %s"
         values = [node.node_name, node.force, node.repartition]
@@ -221,12 +227,50 @@ class DataNodePlanner:
         self._call(node, "delete", "it is registered and not wanted", f"{template})", *values, danger="; ".join(dangers))
         if node.drop_database and not server_drops:
             self._drop_database(node, known.endpoint, "drop_database is set")
-        if not node.drop_database:
+        if node.leaves_clean:
+            self._clear_membership(node, known.endpoint)
+        elif not node.drop_database:
             self.warnings.append(
                 f"{node.subject}: its database at {known.endpoint} keeps its data and its membership (dist_uuid); "
                 "to register it again, use the option reclaim"
             )
         del self.nodes[node.node_name]
+
+    def _detach(self, node: WantedNode, known: DataNode) -> None:
+        """Have the server drop the node's parts of distributed hypertables; afterwards nobody could tell them from tables of the node's own."""
+        look = self._looks[known.endpoint]
+        if look.unreachable:
+            self._refuse(node, f"reclaim=membership needs the node: {look.reason.rstrip('.')}", "start the node, or leave reclaim out")
+        elif look.dist_uuid != self._access_node.uuid:
+            self._refuse(node, "the database there is no data node of this cluster, its membership is not cleared", "leave reclaim out")
+        attached = [holding.hypertable for holding in self._before_removal.values() if node.node_name in holding.attached]
+        if not attached:
+            return
+        if self._access_node.release < DROP_REMOTE_DATA:
+            self._refuse(
+                node,
+                f"reclaim=membership needs TimescaleDB {DROP_REMOTE_DATA} where hypertables are attached, this is {self._access_node.release}",
+                "leave it out, and drop the tables on the node afterwards",
+            )
+        template = "SELECT {schema}.detach_data_node(%s, force => %s, repartition => %s, drop_remote_data => true"
+        reason = f"it leaves {', '.join(attached)}"
+        self._call(node, "detach", reason, f"{template})", node.node_name, node.force, node.repartition, danger="its parts of these tables are dropped")
+
+    def _clean(self, node: WantedNode) -> None:
+        """Finish what an interrupted removal left of a node that is not registered any more."""
+        endpoint = node.endpoint(self._access_node)
+        look = self._looks[endpoint]
+        if look.unreachable:
+            self._refuse(node, f"reclaim=membership needs the node: {look.reason.rstrip('.')}", "start the node, or leave reclaim out")
+        elif look.dist_uuid is not None and look.dist_uuid == self._access_node.uuid and not look.own_data_nodes:
+            if look.distributed_members:
+                cause = f"it was removed before, and still holds its part of {look.distributed_members} distributed hypertable(s)"
+                self._refuse(node, cause, "drop these tables or its database on the node, after you have made sure that nobody needs them")
+            self._clear_membership(node, endpoint)
+
+    def _clear_membership(self, node: WantedNode, endpoint: Endpoint) -> None:
+        statement = Statement("DELETE FROM _timescaledb_catalog.metadata WHERE key = 'dist_uuid'")
+        self.steps.append(Step(node.subject, "clear membership", "reclaim=membership: its database is free then", statement, endpoint, node.password))
 
     def _check_drop(self, node: WantedNode, known: DataNode) -> None:
         look = self._looks[known.endpoint]

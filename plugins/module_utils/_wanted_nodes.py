@@ -44,6 +44,11 @@ class WantedNode:
         """How messages name it."""
         return f'data node "{self.node_name}"'
 
+    @property
+    def leaves_clean(self) -> bool:
+        """Whether nothing of the cluster is to be left in the database of a node that is removed."""
+        return not self.present and self.reclaim == "membership" and not self.drop_database
+
     def endpoint(self, access_node: AccessNode) -> Endpoint:
         """Where it is to be reached: what the task says, else what is registered, else what add_data_node() assumes."""
         known = access_node.data_nodes.get(self.node_name)

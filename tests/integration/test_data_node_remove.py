@@ -151,3 +151,54 @@ def test_chunks_that_only_a_dead_node_has_go_where_that_is_said(cluster, mortal)
     assert cluster.query("SELECT count(*) FROM replicated") == [(100,)]
     cluster.fill("conditions")
     assert cluster.query("SELECT count(*) FROM conditions") == [(kept + 100,)]
+
+
+def _members(nodes, name):
+    """(dist_uuid, hypertables) of a node's database."""
+    query = "SELECT (SELECT count(*) FROM _timescaledb_catalog.metadata WHERE key = 'dist_uuid'), (SELECT count(*) FROM _timescaledb_catalog.hypertable)"
+    return nodes.dn(name).query(nodes.database, query)[0]
+
+
+def test_clean_database_is_left(nodes):
+    nodes.distribute("conditions")
+    assert _members(nodes, "dn3") == (1, 1)
+    result = nodes.converge(DATA_NODE, node_name="dn3", state="absent", reclaim="membership")
+    assert [step["action"] for step in result["steps"]] == ["detach", "delete", "clear membership"]
+    assert result["warnings"] == []
+    assert set(nodes.nodes()) == {"dn1", "dn2"}
+    assert _members(nodes, "dn3") == (0, 0)
+    nodes.unchanged(DATA_NODE, **nodes.place("dn3"), state="absent", reclaim="membership")
+    nodes.converge(DATA_NODE, **nodes.place("dn3"))
+
+
+def test_clean_database_after_an_interruption(nodes):
+    nodes.query("SELECT delete_data_node('dn3')")
+    result = nodes.converge(DATA_NODE, **nodes.place("dn3"), state="absent", reclaim="membership")
+    assert [step["action"] for step in result["steps"]] == ["clear membership"]
+    assert _members(nodes, "dn3") == (0, 0)
+
+
+def test_clean_database_is_not_bought_with_rows(nodes):
+    nodes.distribute("conditions")
+    nodes.fill("conditions")
+    nodes.refuse(DATA_NODE, "would lose 1 chunk", node_name="dn3", state="absent", reclaim="membership")
+    nodes.query("DROP TABLE conditions")
+    nodes.converge(DATA_NODE, node_name="dn3", state="absent", reclaim="membership")
+
+
+def test_clean_database_still_with_tables(nodes):
+    nodes.distribute("conditions")
+    nodes.query("SELECT delete_data_node('dn3')")
+    assert _members(nodes, "dn3") == (1, 1)
+    nodes.refuse(DATA_NODE, "still holds its part of 1 distributed hypertable", **nodes.place("dn3"), state="absent", reclaim="membership")
+
+
+def test_clean_database_of_somebody_else_is_left_alone(nodes):
+    nodes.query("SELECT delete_data_node('dn3')")
+    nodes.dn("dn3").query(nodes.database, "UPDATE _timescaledb_catalog.metadata SET value = gen_random_uuid() WHERE key = 'dist_uuid'")
+    nodes.unchanged(DATA_NODE, **nodes.place("dn3"), state="absent", reclaim="membership")
+
+
+def test_clean_database_needs_the_node(cluster, mortal):
+    mortal.stop()
+    cluster.refuse(DATA_NODE, "reclaim=membership needs the node", "Connection refused", node_name="mortal", state="absent", reclaim="membership")

@@ -35,7 +35,9 @@ def looks_needed(wanted: list[WantedNode], access_node: AccessNode) -> list[Look
             returns = known and node.available is True and not known.available
             needed = known is None or endpoint != known.endpoint or returns
         else:
-            needed = known is not None and node.drop_database or node.leaves_clean and (known is not None or bool(node.host))
+            # Where it is registered, whatever the task says.
+            endpoint = known.endpoint if known else endpoint
+            needed = (node.drop_database and known is not None) or (node.leaves_clean and (known is not None or bool(node.host)))
         if needed:
             drops = node.drop_database or (known is None and node.reclaim == "database")
             requests.append(LookRequest(endpoint, node.password, node.connect_timeout, needs_maintenance_database=drops))

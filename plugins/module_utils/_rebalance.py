@@ -16,7 +16,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._errors impo
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import RebalancePlan, Wanted, check_capacity, check_wanted, plan_moves
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import observe_fleet, read_placement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_run import Runner
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_text import figures, nodes_with, placement_after, plan_table
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_text import figures, nodes_with, overview, placement_after, plan_table
 
 _MOST_CONCURRENCY = 16
 
@@ -51,6 +51,7 @@ def _rebalance(module: AnsibleModule, connection: Connection) -> dict[str, Any]:
     text = plan_table(plan, before, after)
     result: dict[str, Any] = dict(failed=False, before=before, plan=figures(plan), moves=[move.shown() for move in plan.moves], stopped="")
     result["lost"] = [dict(chunk=str(chunk), nodes=list(chunk.nodes)) for chunk in plan.lost]
+    result["overview"] = overview(plan, before, after)
     result["changed"] = bool(text)
     if text and not module.check_mode:
         result.update(_carry_out(module, connection, access_node, plan, Runner(module, connection, access_node, observed)))

@@ -48,10 +48,8 @@ def figures(plan: RebalancePlan) -> dict[str, int]:
     )
 
 
-def plan_table(plan: RebalancePlan, before: list[dict[str, Any]], after: list[dict[str, Any]]) -> str:
-    """Nodes before and after, and what it takes; empty where there is nothing to do."""
-    if not (plan.moves or plan.leftovers or plan.preparations):
-        return ""
+def overview(plan: RebalancePlan, before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[str]:
+    """Lines: what it takes, and the nodes before and after. The same where there is nothing to do."""
     numbers = figures(plan)
     lines = [f"Plan: {numbers['moves']} chunks, {_size(numbers['bytes'])}; at the least {_size(numbers['least_bytes'])} have to be moved"]
     if plan.left:
@@ -61,6 +59,14 @@ def plan_table(plan: RebalancePlan, before: list[dict[str, Any]], after: list[di
     for was, becomes in zip(before, after):
         row = f"{was['node_name']:<{width}} {was['chunks']:>8} {becomes['chunks']:>8} {_size(was['bytes']):>10} {_size(becomes['bytes']):>10}"
         lines.append(row)
+    return lines
+
+
+def plan_table(plan: RebalancePlan, before: list[dict[str, Any]], after: list[dict[str, Any]]) -> str:
+    """The overview and each act; empty where there is nothing to do."""
+    if not (plan.moves or plan.leftovers or plan.preparations):
+        return ""
+    lines = overview(plan, before, after)
     lines += [f"clean up copy operation {operation.operation_id}, which stopped after {operation.completed_stage}" for operation in plan.leftovers]
     lines += [f"{action}: {subject}" for subject, action, _statement in plan.preparations]
     lines += [f"{'move' if move.deletes else 'copy'} {move.chunk}: {move.source} -> {move.destination}, {_size(move.chunk.bytes)}" for move in plan.moves]

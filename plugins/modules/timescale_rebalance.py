@@ -148,6 +148,15 @@ plan:
       description: What any plan for the same goal has to move at the least.
       type: int
   sample: {"moves": 8, "bytes": 134217728, "moves_left": 0, "bytes_left": 0, "least_bytes": 127506841}
+overview:
+  description: The plan as a table for people, line by line.
+  returned: success, and when a move failed
+  type: list
+  elements: str
+  sample:
+    - "Plan: 4 chunks, 64.0 MB; at the least 60.8 MB have to be moved"
+    - "data node   chunks    after      bytes      after"
+    - "dn1              6        4    96.0 MB    64.0 MB"
 moves:
   description: What was moved or copied, in the order of the plan; in check mode, what would be.
   returned: success, and when a move failed

@@ -45,7 +45,7 @@ def host_findings(host: dict[str, Any]) -> list[dict[str, str]]:
 
     Args:
         host: name, unreachable (reason or empty), os_family, distribution, postgresql_version, timescaledb_version, install_method,
-            node_type, cluster_name, port, database, encoding, locale, overrides, variables (those of the inventory with the prefix of a role),
+            node_type, leaves, cluster_name, port, database, encoding, locale, overrides, variables (those of the inventory with the prefix of a role),
             known_variables, unknown_members, listen_addresses, probe (of _probe.parse_probe), authentication (method, ssl_dir, passfile, roles,
             authority, authority_dir, authority_there, passwords (names of roles), whole (the run has all hosts of the cluster), switching),
             declaration (of the filter declaration_findings).
@@ -54,13 +54,18 @@ def host_findings(host: dict[str, Any]) -> list[dict[str, str]]:
     if host["unreachable"]:
         return [finding(name, "host", f"it is unreachable: {host['unreachable']}", "start it, or correct ansible_host, the login or become")]
     checks = (
-        *(_variables, _release, _operating_system, _python, _installation, _members, _listening, _server, _database, _preloads, _overrides),
-        *(_authentication, _declaration),
+        *(_leaves, _variables, _release, _operating_system, _python, _installation, _members, _listening),
+        *(_server, _database, _preloads, _overrides, _authentication, _declaration),
     )
     return [finding(name, *found) for check in checks for found in check(host)]
 
 
 Found = list[tuple[str, str, str]]
+
+
+def _leaves(host: dict[str, Any]) -> Found:
+    remedy = "run remove_data_node, and take the host out of the group timescale_data_nodes; or take timescaledb_cluster_leaves out"
+    return [("timescaledb_cluster_leaves", "this data node is about to leave the cluster", remedy)] if host["leaves"] else []
 
 
 def _variables(host: dict[str, Any]) -> Found:

@@ -14,7 +14,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_role
 
 ENTRY_POINTS = [(role, name) for role in ROLES for name in entry_points(role)]
 # What is not a variable but looks like one: names of the roles, a folder.
-NO_VARIABLES = {*ROLES, "timescaledb_information", "timescaledb_multinode_verify"}
+NO_VARIABLES = {*ROLES, "timescaledb_information", "timescaledb_multinode_verify", "timescaledb_left"}
 
 
 def texts(*folders: str) -> str:
@@ -23,7 +23,7 @@ def texts(*folders: str) -> str:
 
 
 def named(text: str) -> set[str]:
-    return set(re.findall(r"(?<![\w.])timescaledb_(?:cluster|database|host|repair|tls)_[a-z_]*[a-z]", text)) - NO_VARIABLES
+    return set(re.findall(r"(?<![\w.])timescaledb_(?:cluster|database|host|rebalance|repair|tls)_[a-z_]*[a-z]", text)) - NO_VARIABLES
 
 
 @pytest.mark.parametrize("role", ROLES)

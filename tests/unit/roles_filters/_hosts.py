@@ -34,6 +34,7 @@ def host(name: str = "dn1", probe: dict[str, Any] | None = None, **changes: Any)
         is_access_node=is_access_node,
         is_data_node=not is_access_node,
         node_type="access_node" if is_access_node else "data_node",
+        leaves=False,
         node_name=name,
         address=name,
         port=5432,

@@ -6,7 +6,6 @@ replace_data_node.yml until the access node takes a write again that concerns al
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,9 +14,6 @@ from pathlib import Path
 import engine as engines
 import toolbox
 from measure import Amount
-
-sys.path.append(str(toolbox.CHECKOUT / "tests" / "repair"))
-
 from mortal_hosts import CONTAINERS, Hosts
 
 PROJECT = "timescaledb-multinode-failover"

@@ -16,6 +16,7 @@ CONFIGURATION = ("--base-config", str(CHECKOUT / ".config" / "molecule" / "confi
 
 # What the stand-in cannot show: its connections between nodes are postgres_fdw's, by password.
 ON_REAL_ENGINES = {
+    "elastic": "the stand-in does not copy chunks between data nodes",
     "repair": "the stand-in does not copy chunks between data nodes",
     "certificate": "the stand-in's access node has no client certificate to show to data nodes",
     "switch": "the stand-in's access node has no client certificate to show to data nodes",

@@ -58,6 +58,10 @@ class Hosts:
         client = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", DATABASE]
         return self._docker("exec", "-i", "-u", "postgres", self._name(host), "timeout", str(timeout), *client, statement=statement).strip()
 
+    def shell(self, host: str, command: str) -> str:
+        """What the command prints, as root."""
+        return self._docker("exec", self._name(host), "sh", "-c", command).strip()
+
     def accepts(self, statement: str) -> bool:
         """Whether the access node takes a write now, in a session of its own."""
         try:

@@ -8,6 +8,8 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
+from itertools import islice
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_fleet import NOWHERE, Fleet
 
@@ -15,10 +17,11 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_f
 def loads_of(fleet: Fleet, holders: array) -> list[int]:
     """By node, the bytes of its copies."""
     loads = [0] * (len(fleet.nodes) + 1)  # the last one is that of NOWHERE
-    first = fleet.first
-    for chunk, size in enumerate(fleet.sizes):
-        for node in holders[first[chunk] : first[chunk + 1]]:
-            loads[node] += size
+    begin = 0
+    for size, end in zip(fleet.sizes, islice(fleet.first, 1, None)):
+        for slot in range(begin, end):
+            loads[holders[slot]] += size
+        begin = end
     return loads[:-1]
 
 
@@ -28,6 +31,7 @@ class Board:
     Nothing that is decided on it depends on the order in which nodes, chunks and copies were listed: ties are broken by names and numbers.
 
     Args (all by node unless said):
+        fleet: its chunks are numbered by their size, the biggest first.
         before: by copy, the node that it is on now; the copies of a chunk are in the order of the nodes' names.
         slots: by copy, the node that it shall be on.
         loads_before: the bytes of its copies now.
@@ -35,7 +39,6 @@ class Board:
         weights: 0 for nodes that are not balanced: they leave or do not take part.
         limits: the most it can hold: its own limit, and one copy of everything.
         rank: its place among all names.
-        by_size: the chunks, the biggest first; of equal ones, the oldest.
     """
 
     def __init__(self, fleet: Fleet) -> None:
@@ -50,9 +53,6 @@ class Board:
         self.weights = [node.weight if node.takes_part and not node.leaves else 0.0 for node in nodes]
         everything = sum(fleet.sizes)
         self.limits = [everything if node.most_bytes is None else min(node.most_bytes, everything) for node in nodes]
-        self.by_size = sorted(range(len(fleet.ids)), key=fleet.ids.__getitem__)
-        self.by_size.sort(key=fleet.begins.__getitem__)
-        self.by_size.sort(key=self.sizes.__getitem__, reverse=True)
         self.loads_before = loads_of(fleet, self.before)
         self.loads = [load if weight else 0 for load, weight in zip(self.loads_before, self.weights)]
 
@@ -65,25 +65,26 @@ class Board:
 
     def biggest(self) -> list[int]:
         """By node, the size of its biggest chunk; 0 for nodes that are not balanced."""
-        slots, first = self.slots, self.first
         found = [0] * len(self.loads)
         unseen = {node for node, load in enumerate(self.loads) if load}
-        for chunk in self.by_size:
+        for slot, node in enumerate(self.slots):
             if not unseen:
                 break
-            for node in slots[first[chunk] : first[chunk + 1]]:
-                if node in unseen:
-                    found[node] = self.sizes[chunk]
-                    unseen.discard(node)
+            if node in unseen:
+                found[node] = self.sizes[self.chunk_of(slot)]
+                unseen.discard(node)
         return found
+
+    def chunk_of(self, slot: int) -> int:
+        """The chunk that a copy is of."""
+        return bisect_right(self.first, slot) - 1
 
     def homeless(self) -> list[tuple[int, int]]:
         """Chunk and slot of every copy that has to be placed, the biggest first: those that are lacking, and those on nodes that leave."""
-        slots, first = self.slots, self.first
-        leaving = [node.leaves for node in self.fleet.nodes] + [True]  # the last one is that of NOWHERE
-        if not any(leaving[:-1]) and NOWHERE not in slots:
+        leaving = {number for number, node in enumerate(self.fleet.nodes) if node.leaves} | {NOWHERE}
+        if not any(node in self.slots for node in leaving):
             return []
-        return [(chunk, slot) for chunk in self.by_size for slot in range(first[chunk], first[chunk + 1]) if leaving[slots[slot]]]
+        return [(self.chunk_of(slot), slot) for slot, node in enumerate(self.slots) if node in leaving]
 
     def holders(self, chunk: int) -> array:
         """The nodes with a copy of a chunk."""

@@ -7,10 +7,11 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, insort
+from itertools import islice
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_board import Board
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_fleet import NOWHERE
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_levels import Band
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_newest import Newest
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_takers import is_emptier
@@ -26,16 +27,12 @@ class Mending:
         self._board = board
         self._newest = newest
         self._band = allowed
-        # By node, place in the order of size and slot of its copies, the smallest first, as one number: there may be millions.
-        self._copies: list[list[int]] = [[] for _node in board.loads]
-        self._slots = slots = len(board.slots)
-        for place, chunk in enumerate(reversed(board.by_size)):
-            if board.sizes[chunk]:
-                for slot in range(board.first[chunk], board.first[chunk + 1]):
-                    node = board.slots[slot]
-                    if node != NOWHERE and board.weights[node]:
-                        self._copies[node].append(place * slots + slot)
-        self._places = _Places(board)
+        # By node, the slots of its copies, the biggest first. Without empty chunks, which help nobody.
+        self._copies: list[array] = [array("q") for _node in board.loads]
+        add = [copies.append for copies in self._copies]
+        add.append(_ignore)  # that of NOWHERE
+        for slot, node in enumerate(islice(board.slots, board.first[_first_below(board, 1)])):
+            add[node](slot)
 
     def mend(self) -> bool:
         """Move as long as a single move helps; says whether any did."""
@@ -66,10 +63,10 @@ class Mending:
     def _move(self, giver: int, taker: int, amount: int) -> bool:
         """Move the smallest chunk that is enough; where there is none that helps, the biggest that does."""
         copies = self._copies[giver]
-        begin = bisect_left(copies, self._places.of(amount) * self._slots)
-        for position in (*range(begin, min(begin + _TRIED, len(copies))), *range(begin - 1, max(begin - 1 - _TRIED, -1), -1)):
-            place, slot = divmod(copies[position], self._slots)
-            chunk = self._places.chunk(place)
+        begin = bisect_left(copies, self._board.first[_first_below(self._board, amount)])
+        for position in (*range(begin - 1, max(begin - 1 - _TRIED, -1), -1), *range(begin, min(begin + _TRIED, len(copies)))):
+            slot = copies[position]
+            chunk = self._board.chunk_of(slot)
             if self._helps(chunk, giver, taker):
                 self._board.put(chunk, slot, taker)
                 if self._newest:
@@ -90,24 +87,18 @@ class Mending:
         )
 
 
-class _Places:
-    """The order of chunks by size, the smallest first, to be searched in."""
+def _first_below(board: Board, size: int) -> int:
+    """The biggest chunk that is smaller than that; as many as there are chunks where there is none."""
+    sizes = board.sizes
+    low, high = 0, len(sizes)
+    while low < high:
+        middle = (low + high) // 2
+        if sizes[middle] < size:
+            high = middle
+        else:
+            low = middle + 1
+    return low
 
-    def __init__(self, board: Board) -> None:
-        self._board = board
-        self._last = len(board.by_size) - 1
 
-    def chunk(self, place: int) -> int:
-        """The chunk at a place."""
-        return self._board.by_size[self._last - place]
-
-    def of(self, size: int) -> int:
-        """The place of the smallest chunk that has this size or more."""
-        low, high = 0, self._last + 1
-        while low < high:
-            middle = (low + high) // 2
-            if self._board.sizes[self.chunk(middle)] < size:
-                low = middle + 1
-            else:
-                high = middle
-        return low
+def _ignore(slot: int) -> None:
+    """Copies that are nowhere give nothing."""

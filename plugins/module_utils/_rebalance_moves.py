@@ -17,10 +17,9 @@ def moves_between(fleet: Fleet, board: Board) -> list[Move]:
     moves: list[Move] = []
     reads = [0] * len(fleet.nodes)
     first, slots, holders = board.first, board.slots, board.before
-    for chunk in board.by_size:
+    touched = dict.fromkeys(board.chunk_of(slot) for slot, (was, becomes) in enumerate(zip(holders, slots)) if was != becomes)
+    for chunk in touched:
         begin, end = first[chunk], first[chunk + 1]
-        if slots[begin:end] == holders[begin:end]:
-            continue
         before, after = set(holders[begin:end]), set(slots[begin:end])
         gone = sorted(before - after - {NOWHERE}, key=board.rank.__getitem__)
         come = sorted(after - before - {NOWHERE}, key=board.rank.__getitem__)

@@ -15,31 +15,35 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_board import Board
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_fleet import NOWHERE, Fleet, Goal, Rebalance
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_fleet import NOWHERE, Fleet, Goal, Move, Rebalance
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_levels import Band, band, least_to_move, to_give
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_mending import Mending
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_moves import loads_after, moved_bytes, moves_between
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_newest import Newest
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_order import biggest_first
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_takers import Takers
 
 
 def plan_rebalance(fleet: Fleet, goal: Goal) -> Rebalance:
     """The plan for a goal."""
-    planner = _Planner(fleet, goal)
+    ordered, numbers = biggest_first(fleet)
+    planner = _Planner(ordered, goal)
     least = planner.least_bytes()
     planner.place_homeless()
     while goal.balance and planner.balance() and planner.place_homeless():
         pass  # what found no place at first found one now
-    moves = moves_between(fleet, planner.board)
+    moves = moves_between(ordered, planner.board)
     return Rebalance(
-        moves=moves,
+        moves=[Move(numbers[move.chunk], move.source, move.destination, move.deletes) for move in moves],
         before=planner.board.loads_before,
-        after=loads_after(fleet, planner.board.loads_before, moves),
+        after=loads_after(ordered, planner.board.loads_before, moves),
         targets=planner.band().shares,
-        moved_bytes=moved_bytes(fleet, moves),
+        moved_bytes=moved_bytes(ordered, moves),
         least_bytes=least,
-        unplaced=sorted({fleet.ids[chunk] for chunk, _slot in planner.board.homeless()}),
+        unplaced=sorted({ordered.ids[chunk] for chunk, _slot in planner.board.homeless()}),
     )
 
 
@@ -111,11 +115,11 @@ class _Planner:
         give.append(-1)  # that of NOWHERE
         takers = Takers(board, self._newest, [node for node, load in enumerate(loads) if load < found.shares[node]], found.most, found.shares)
         moved = False
-        for chunk in board.by_size:
-            size = sizes[chunk]
+        begin = 0
+        for chunk, (size, end) in enumerate(zip(sizes, islice(first, 1, None))):
             if not size:
                 break
-            for slot in range(first[chunk], first[chunk + 1]):
+            for slot in range(begin, end):
                 giver = slots[slot]
                 if give[giver] >= size:
                     taker = takers.for_given(chunk, giver)
@@ -123,8 +127,9 @@ class _Planner:
                         self._put(chunk, slot, taker)
                         give[giver] -= size
                         moved = True
+            begin = end
         above = {node for node, weight in enumerate(board.weights) if weight and loads[node] > found.most[node]}
-        for chunk in reversed(board.by_size) if above else ():
+        for chunk in reversed(range(len(sizes))) if above else ():
             if not above:
                 break
             for slot in range(first[chunk], first[chunk + 1]):

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import engine as engines
-import toolbox
 from measure import Amount
 from mortal_hosts import CONTAINERS, Hosts
 

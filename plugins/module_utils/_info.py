@@ -16,7 +16,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection, connect_with
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
-from ansible_collections.timescaledb.multinode.plugins.module_utils._info_queries import SUBSETS
+from ansible_collections.timescaledb.multinode.plugins.module_utils._info_queries import QUERIES, SUBSETS
 from ansible_collections.timescaledb.multinode.plugins.module_utils._prepared import Known, fate
 from ansible_collections.timescaledb.multinode.plugins.module_utils._prepared_look import known_of
 from ansible_collections.timescaledb.multinode.plugins.module_utils._recommended import NAMES
@@ -35,12 +35,14 @@ class Answers:
         reason: why there was no connection; empty where there was one.
         latency: seconds that a round trip took.
         warnings: what was refused, and why.
+        refused: why, by subset or by part of one. Of parts there is no warning.
     """
 
     rows: dict[str, Rows | None] = field(default_factory=dict)
     reason: str = ""
     latency: float | None = None
     warnings: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
 
 
 def chosen_subsets(gather_subset: list[str]) -> list[str]:
@@ -58,8 +60,8 @@ def chosen_subsets(gather_subset: list[str]) -> list[str]:
 def ask_access_node(connection: Connection, access_node: AccessNode, subsets: list[str]) -> Answers:
     """One query for each subset that needs one."""
     answers = Answers()
-    for name in subsets:
-        subset = SUBSETS[name]
+    for name in _asked(subsets):
+        subset = QUERIES[name]
         if subset.access_node is None:
             continue
         if access_node.release < subset.since:
@@ -77,7 +79,7 @@ def ask_data_nodes(module: AnsibleModule, access_node: AccessNode, subsets: list
         known: by data node, the chunks that the access node knows of there; without, there are no stale chunks to be told from them.
     """
     known_chunks = {row["node_name"]: row["chunk_ids"] for row in known or []}
-    asked = [name for name in subsets if SUBSETS[name].data_node is not None and (name != "stale_chunks" or known is not None)]
+    asked = [name for name in _asked(subsets) if QUERIES[name].data_node is not None and (name != "stale_chunks" or known is not None)]
     nodes = list(access_node.data_nodes.values())
     if not asked or not nodes:
         return {}
@@ -97,6 +99,10 @@ def ask_data_nodes(module: AnsibleModule, access_node: AccessNode, subsets: list
         return {node.node_name: answers for node, answers in zip(nodes, pool.map(ask, nodes))}
 
 
+def _asked(subsets: list[str]) -> list[str]:
+    return [part for name in subsets for part in SUBSETS[name].parts or (name,)]
+
+
 def _answers_of(connection: Connection, subject: str, asked: list[str], values: dict[str, tuple[Any, ...]]) -> Answers:
     answers = Answers()
     if "nodes" in asked:
@@ -104,7 +110,7 @@ def _answers_of(connection: Connection, subject: str, asked: list[str], values: 
         connection.run(Statement("SELECT 1"), subject)
         answers.latency = monotonic() - begin
     for name in asked:
-        _ask(connection, name, SUBSETS[name].data_node or "", values.get(name, ()), answers, subject)
+        _ask(connection, name, QUERIES[name].data_node or "", values.get(name, ()), answers, subject)
     return answers
 
 
@@ -114,7 +120,9 @@ def _ask(connection: Connection, name: str, query: str, values: tuple[Any, ...],
         answers.rows[name] = connection.run(Statement(query, values=values), subject)
     except ClusterError as error:
         answers.rows[name] = None
-        answers.warnings.append(f"{name}: {error}")
+        answers.refused[name] = str(error)
+        if name in SUBSETS:
+            answers.warnings.append(f"{name}: {error}")
 
 
 def fates(connection: Connection, gids: list[str]) -> dict[str, str]:

@@ -5,6 +5,8 @@
 
 """What each subset of facts is read by: one query on the access node, one on each data node, whatever the number of objects. No I/O.
 
+A subset with parts has one for each of them.
+
 Everything that grows with the number of chunks is aggregated by the server.
 """
 
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ansible_collections.timescaledb.multinode.plugins.module_utils._hardening_queries import PARTS
 from ansible_collections.timescaledb.multinode.plugins.module_utils._prepared_look import PREPARED
 from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import CHUNK_COPY_OPERATIONS, FIRST_WITH_MULTINODE, Release
 
@@ -26,11 +29,13 @@ class Subset:
         access_node: query on the access node; None where there is none.
         data_node: query on each data node; None where there is none.
         since: the first release that has what it reads.
+        parts: what is asked in its place; empty where it has queries of its own.
     """
 
     access_node: str | None = None
     data_node: str | None = None
     since: Release = FIRST_WITH_MULTINODE
+    parts: tuple[str, ...] = ()
 
 
 _NODE = """
@@ -164,4 +169,7 @@ SUBSETS = {
     "statistics": Subset(access_node=_STATISTICS_ON_ACCESS_NODE, data_node=_STATISTICS_ON_DATA_NODE),
     "jobs": Subset(access_node=_JOBS),
     "settings": Subset(access_node=_SETTINGS, data_node=_SETTINGS),
+    "hardening": Subset(parts=tuple(f"hardening.{part}" for part in PARTS)),
 }
+
+QUERIES = SUBSETS | {f"hardening.{part}": Subset(access_node=query, data_node=query) for part, query in PARTS.items()}

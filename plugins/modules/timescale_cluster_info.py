@@ -13,7 +13,8 @@ description:
   - Runs against the access node of any multi-node TimescaleDB, made by this collection or not, and reads what O(gather_subset) asks for.
   - Data nodes are asked directly and side by side, as the access node would log in there, and only where a subset needs them. One that does
     not answer is reported and does not keep the others from being asked.
-  - Each subset is one query on the access node, on each data node, or both, however many hypertables and chunks there are.
+  - Each subset is a query on the access node, on each data node, or both, V(hardening) four of them, however many hypertables and chunks
+    there are.
   - What the role may not read is null, with a warning.
 options:
   gather_subset:
@@ -31,9 +32,16 @@ options:
       - V(statistics) says when the hypertables were analysed, on the access node and on each data node.
       - V(jobs) are the background jobs of the access node's database.
       - V(settings) are the servers' settings that differ from what multi-node needs.
+      - V(hardening) is what could be safer on each node, in four queries each. What of it needs a superuser and is refused is listed as not
+        looked at, without a warning.
     type: list
     elements: str
     default: [all]
+  certificate_days:
+    description:
+      - Subset V(hardening) tells of certificates that end within this many days.
+    type: int
+    default: 30
   connect_timeout:
     description:
       - Seconds to wait for a data node that does not answer.
@@ -72,6 +80,12 @@ EXAMPLES = r"""
     login_db: metrics
     gather_subset: [nodes]
     connect_timeout: 3
+
+- name: See what could be safer, and which certificates end soon
+  timescaledb.multinode.timescale_cluster_info:
+    login_db: metrics
+    gather_subset: [hardening]
+    certificate_days: 60
 """
 
 RETURN = r"""
@@ -366,12 +380,78 @@ settings:
       value: replica
       recommended: logical
       why: chunks are moved and copied between data nodes by logical replication
+hardening:
+  description:
+    - What could be safer. Neither passwords nor their verifiers, keys or options of C(pg_hba.conf) are in it.
+    - Each line of C(pg_hba.conf) is judged by itself, as if none came before it.
+  returned: subset V(hardening)
+  type: dict
+  contains:
+    findings:
+      description: The worst first.
+      type: list
+      elements: dict
+      contains:
+        node_name:
+          description: The data node; null for the access node.
+          type: str
+          sample: dn1
+        severity:
+          description: C(high), C(medium), C(low), or C(info) for what cannot be told.
+          type: str
+          sample: high
+        check:
+          description: Short name of the kind of finding, to select by.
+          type: str
+          sample: hba_trust
+        object:
+          description: Line of a file, role, file, setting or schema.
+          type: str
+          sample: line 12 of /etc/postgresql/15/main/pg_hba.conf
+        finding:
+          description: What is so.
+          type: str
+          sample: whoever comes from there is let in unproven, as whoever it says (host all all 10.0.0.0/8 trust)
+        why:
+          description: Why that matters.
+          type: str
+          sample: nothing is asked of anybody on that network
+        remedy:
+          description: What to do about it.
+          type: str
+          sample: replace trust by scram-sha-256 or cert
+    not_looked_at:
+      description: What could not be judged. Without a finding and not listed here, it is as it should be.
+      type: list
+      elements: dict
+      contains:
+        node_name:
+          description: The data node; null for the access node.
+          type: str
+          sample: dn1
+        what:
+          description: What of it.
+          type: str
+          sample: modes of files
+        reason:
+          description: Why not.
+          type: str
+          sample: the module does not run on that server's host
+        files:
+          description: The files whose owners and modes were not seen, which PostgreSQL does not tell. The playbook C(hardening_report) looks at them.
+          type: list
+          elements: dict
+          sample: [{"path": "/etc/timescaledb-multinode.passfile", "kind": "passfile"}]
 """
+
+from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import observe_access_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, connect_as_login, login_argument_spec
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
+from ansible_collections.timescaledb.multinode.plugins.module_utils._hardening_local import modes_here
+from ansible_collections.timescaledb.multinode.plugins.module_utils._hardening_report import hardening_nodes, hardening_report
 from ansible_collections.timescaledb.multinode.plugins.module_utils._info import ask_access_node, ask_data_nodes, chosen_subsets, fates
 from ansible_collections.timescaledb.multinode.plugins.module_utils._info_facts import cluster_facts
 
@@ -383,6 +463,10 @@ def gather(module: AnsibleModule, connection: Connection, subsets: list[str]) ->
     there = ask_data_nodes(module, access_node, subsets, here.rows.get("stale_chunks"), module.params["connect_timeout"])
     gids = [row["gid"] for answers in there.values() for row in answers.rows.get("transactions") or []]
     facts = cluster_facts(access_node, subsets, here, there, fates(connection, gids))
+    if "hardening" in subsets:
+        nodes = hardening_nodes(access_node, here, there)
+        modes = {node.name: modes_here(node.files) for node in nodes}
+        facts["hardening"] = hardening_report(nodes, modes, datetime.now(timezone.utc), module.params["certificate_days"])
     for warning in [*here.warnings, *(warning for answers in there.values() for warning in answers.warnings)]:
         module.warn(warning)
     return facts
@@ -393,6 +477,7 @@ def main() -> None:
         argument_spec=dict(
             login_argument_spec(),
             gather_subset=dict(type="list", elements="str", default=["all"]),
+            certificate_days=dict(type="int", default=30),
             connect_timeout=dict(type="int", default=10),
         ),
         supports_check_mode=True,

@@ -314,6 +314,7 @@ def test_settings(nodes):
         (["sizes"], 2, 1),
         (["transactions"], 3, 1),
         (["hypertables", "placement", "sizes", "nodes"], 4, 3),
+        (["hardening"], 6, 4),
     ],
 )
 def test_only_what_is_asked_for_is_read(replicated, subsets, here, there):

@@ -21,13 +21,48 @@ _SENT_AS_IT_IS = ("password", "ldap", "pam", "radius", "bsd")
 _ENCRYPTED = ("hostssl", "hostgssenc")
 
 
+# By check: what is so, why that matters, what to do about it.
+_TEXTS = {
+    "hba_trust": (
+        "whoever comes from there is let in unproven, as whoever it says",
+        "every account and program there, and every tunnel that ends there, can be any of these roles",
+        "replace trust by scram-sha-256 or cert, on the local socket by peer",
+    ),
+    "hba_ident": ("it believes other machines who somebody is", "the client's own machine says who its user is", "replace ident by scram-sha-256 or cert"),
+    "hba_clear_password": (
+        "the client sends the password as it is",
+        "without TLS whoever listens on the network has it, and with TLS whoever takes the server's place",
+        "replace it by scram-sha-256, or write hostssl",
+    ),
+    "hba_md5": (
+        "it lets in by MD5",
+        "an MD5 verifier is as good as the password to whoever reads it from a backup, and a login that is overheard is soon guessed",
+        "set all passwords again with password_encryption = scram-sha-256, then write scram-sha-256",
+    ),
+    "hba_without_tls": (
+        "it lets in without TLS",
+        "whoever listens on the network reads statements and rows",
+        "write hostssl; deploy does for the nodes of a cluster with timescaledb_host_auth_method=certificate",
+    ),
+    "hba_everybody": (
+        "all roles in all databases are let in from everywhere",
+        "anybody who reaches the port may try every role in every database",
+        "name the databases, the roles and the addresses that are needed",
+    ),
+    "hba_superuser": (
+        "superusers are let in over the network",
+        "a superuser reads and writes every file of the server and runs programs there, and so does whoever guesses its password",
+        "name the roles that are needed, and let superusers in from the cluster's own addresses only",
+    ),
+}
+
+
 @dataclass(frozen=True)
 class _Judgement:
     check: str
     severity: str
-    finding: str
-    why: str
-    remedy: str
+    # Whom it is about, where not everybody.
+    whom: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,6 +74,7 @@ class _Rule:
     address: str
     netmask: str | None
     method: str
+    by_certificate: bool = False
 
     @property
     def span(self) -> str:
@@ -80,6 +116,7 @@ def hba_findings(node: Node) -> list[Finding]:
     if node.rules["changed"]:
         why = "what this report says of its lines is not in force yet"
         found.append(Finding("hba_not_loaded", LOW, file, "it was changed after the server read it last", why, "reload the server's configuration"))
+    superusers = _superusers(node)
     groups: dict[tuple[_Judgement, str], list[_Rule]] = {}
     for row in node.rules["rules"] or []:
         # Of some lines that it cannot read the server does not say why.
@@ -87,19 +124,31 @@ def hba_findings(node: Node) -> list[Finding]:
             found.append(_error(file, row))
         elif row["auth_method"] != "reject":
             rule = _rule(row)
-            for judgement in _judged(rule, node):
+            for judgement in _judged(rule, superusers, node.own_roles):
                 groups.setdefault((judgement, rule.text), []).append(rule)
-    for (judgement, text), rules in groups.items():
-        lines = [str(rule.line) for rule in rules]
-        places = listed([rule.place for rule in rules if rule.kind != "local"])
-        shown = text.replace("... ", f"{places} " if places else "")
-        name = f"line {lines[0]} of {file}" if len(lines) == 1 else f"lines {listed(lines)} of {file}"
-        found.append(Finding(judgement.check, judgement.severity, name, f"{judgement.finding} ({shown})", judgement.why, judgement.remedy))
-    return found
+    return found + [_finding(file, judgement, text, rules) for (judgement, text), rules in groups.items()]
+
+
+def _finding(file: str, judgement: _Judgement, text: str, rules: list[_Rule]) -> Finding:
+    lines = [str(rule.line) for rule in rules]
+    places = listed([rule.place for rule in rules if rule.kind != "local"])
+    shown = text.replace("... ", f"{places} " if places else "")
+    what, why, remedy = _TEXTS[judgement.check]
+    whom = f": {judgement.whom}" if judgement.whom else ""
+    return Finding(judgement.check, judgement.severity, f"line{'s' * (len(lines) > 1)} {listed(lines)} of {file}", f"{what}{whom} ({shown})", why, remedy)
 
 
 def _rule(row: dict[str, Any]) -> _Rule:
-    return _Rule(row["line_number"], row["type"], tuple(row["database"]), tuple(row["user_name"]), row["address"] or "", row["netmask"], row["auth_method"])
+    return _Rule(
+        row["line_number"],
+        row["type"],
+        tuple(row["database"]),
+        tuple(row["user_name"]),
+        row["address"] or "",
+        row["netmask"],
+        row["auth_method"],
+        row["auth_method"] == "cert" or "clientcert=verify-full" in (row["options"] or ()),
+    )
 
 
 def _error(file: str, row: dict[str, Any]) -> Finding:
@@ -115,78 +164,40 @@ def _error(file: str, row: dict[str, Any]) -> Finding:
     return Finding("hba_error", HIGH, line, error, why, "correct the line and reload the server's configuration")
 
 
-def _judged(rule: _Rule, node: Node) -> Iterator[_Judgement]:
+def _judged(rule: _Rule, superusers: dict[str, set[str]], own_roles: frozenset[str]) -> Iterator[_Judgement]:
     span = rule.span
-    if rule.method == "trust":
-        yield _trust(span)
+    afar, encrypted = span in _AFAR, rule.kind in _ENCRYPTED
+    if rule.method == "trust" and not rule.by_certificate:
+        yield _Judgement("hba_trust", HIGH if afar else MEDIUM)
         return
-    if rule.method == "ident" and span in _AFAR:
-        why = "the client's own machine says who its user is"
-        yield _Judgement("hba_ident", HIGH, "it believes other machines who somebody is", why, "replace ident by scram-sha-256 or cert")
-    if rule.method in _SENT_AS_IT_IS and span in _AFAR and rule.kind not in _ENCRYPTED:
-        why = "whoever listens on the network has the password"
-        yield _Judgement("hba_clear_password", HIGH, "passwords cross the network as they are", why, "write hostssl, and scram-sha-256 if possible")
+    if rule.method == "ident" and afar:
+        yield _Judgement("hba_ident", HIGH)
+    if rule.method in _SENT_AS_IT_IS and afar and not encrypted:
+        yield _Judgement("hba_clear_password", HIGH)
     elif rule.method == "password":
-        why = "the server sees the password itself, and so does whoever takes the server's place"
-        yield _Judgement(
-            "hba_clear_password", MEDIUM if span in _AFAR else LOW, "the client sends the password itself", why, "replace password by scram-sha-256"
-        )
+        yield _Judgement("hba_clear_password", MEDIUM if afar else LOW)
     if rule.method == "md5":
-        why = "an MD5 verifier is as good as the password to whoever reads it from a backup, and a login that is overheard is soon guessed"
-        severity = MEDIUM if span in _AFAR else LOW
-        yield _Judgement(
-            "hba_md5", severity, "it lets in by MD5", why, "set all passwords again with password_encryption = scram-sha-256, then write scram-sha-256"
-        )
-    if span in _AFAR and rule.kind not in _ENCRYPTED:
-        why = "whoever listens on the network reads statements and rows"
-        yield _Judgement(
-            "hba_without_tls", MEDIUM, "it lets in without TLS", why, "write hostssl; the nodes of a cluster do with timescaledb_host_auth_method=certificate"
-        )
+        yield _Judgement("hba_md5", MEDIUM if afar else LOW)
+    if afar and not encrypted:
+        yield _Judgement("hba_without_tls", MEDIUM)
     if span == _ANY and "all" in rule.databases and "all" in rule.users:
-        why = "anybody who reaches the port may try every role in every database"
-        severity = LOW if rule.method == "cert" else MEDIUM
-        yield _Judgement(
-            "hba_everybody",
-            severity,
-            "all roles in all databases are let in from everywhere",
-            why,
-            "name the databases, the roles and the addresses that are needed",
-        )
-    if span in _AFAR:
-        yield from _superusers(rule, span, node)
+        yield _Judgement("hba_everybody", LOW if rule.by_certificate else MEDIUM)
+    let_in = sorted(name for name, names in superusers.items() if not names.isdisjoint(rule.users) or "all" in rule.users)
+    others = [name for name in let_in if name not in own_roles]
+    # From one address, the owners of the cluster only: that is how its nodes reach each other.
+    if afar and let_in and (others or span != _HOST):
+        severity = LOW if span == _HOST or (span == _NETWORK and not others) else MEDIUM
+        yield _Judgement("hba_superuser", severity, listed(others or let_in))
 
 
-def _trust(span: str) -> _Judgement:
-    remedy = "replace trust by scram-sha-256 or cert"
-    if span in _AFAR:
-        return _Judgement(
-            "hba_trust", HIGH, "whoever comes from there is let in unproven, as whoever it says", "nothing is asked of anybody on that network", remedy
-        )
-    if span == _LOOPBACK:
-        why = "every program on the host, and every tunnel that ends there, can be any of these roles"
-        return _Judgement("hba_trust", MEDIUM, "whoever is on the host is let in unproven, as whoever it says", why, remedy)
-    why = "every account of the host can be any of these roles"
-    return _Judgement("hba_trust", MEDIUM, "whoever is on the host is let in unproven, as whoever it says", why, "replace trust by peer or scram-sha-256")
-
-
-def _superusers(rule: _Rule, span: str, node: Node) -> Iterator[_Judgement]:
-    let_in = {name for name in node.superusers if _lets_in(rule, name, node)}
-    others = sorted(let_in - node.own_roles)
-    if not let_in or (span == _HOST and not others):
-        return  # that is how the nodes of a cluster reach each other
-    named = listed(others or sorted(let_in))
-    severity = LOW if span == _HOST or (span == _NETWORK and not others) else MEDIUM
-    why = "a superuser reads and writes every file of the server and runs programs there; whoever guesses its password does as well"
-    remedy = "name the roles that are needed, and let superusers in from the cluster's own addresses only"
-    yield _Judgement("hba_superuser", severity, f"superusers are let in over the network: {named}", why, remedy)
-
-
-def _lets_in(rule: _Rule, name: str, node: Node) -> bool:
+def _superusers(node: Node) -> dict[str, set[str]]:
+    """Superusers with the words that stand for them in a line: their own names, and groups that they are in."""
     groups = {role["name"]: role["member_of"] for role in (node.server or {}).get("roles") or []}
-    return any(user in ("all", name) or (user.startswith("+") and user[1:] in _memberships(name, groups)) for user in rule.users)
+    return {name: {name} | {f"+{group}" for group in _memberships(name, groups)} for name in node.superusers}
 
 
 def _memberships(name: str, groups: dict[str, list[str]]) -> set[str]:
+    """With the role itself: PostgreSQL takes it for a member of itself."""
     seen, new = {name}, {name}
     while new:
         new = {group for role in new for group in groups.get(role, [])} - seen

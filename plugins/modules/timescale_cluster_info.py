@@ -415,11 +415,11 @@ hardening:
         why:
           description: Why that matters.
           type: str
-          sample: nothing is asked of anybody on that network
+          sample: every account and program there, and every tunnel that ends there, can be any of these roles
         remedy:
           description: What to do about it.
           type: str
-          sample: replace trust by scram-sha-256 or cert
+          sample: replace trust by scram-sha-256 or cert, on the local socket by peer
     not_looked_at:
       description: What could not be judged. Without a finding and not listed here, it is as it should be.
       type: list

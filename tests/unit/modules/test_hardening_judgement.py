@@ -84,6 +84,11 @@ def test_how_far_trust_goes(address, netmask, severity):
     assert checks(hba_findings(with_rules(rule(address=address, netmask=netmask, auth_method="trust")))) == {(severity, "hba_trust")}
 
 
+@pytest.mark.parametrize("option, expected", [("clientcert=verify-full", set()), ("clientcert=verify-ca", {("high", "hba_trust")})])
+def test_trust_in_a_certificate_of_the_role_is_what_cert_is(option, expected):
+    assert checks(hba_findings(with_rules(rule(auth_method="trust", options=[option])))) == expected
+
+
 @pytest.mark.parametrize("user", ["all", "boss", "+bosses", "+staff"])
 def test_superusers_are_let_in_by_name_and_by_group(user):
     roles = (role("boss", superuser=True, member_of=["bosses"]), role("bosses", member_of=["staff"]), role("staff"))

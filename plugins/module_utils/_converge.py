@@ -14,6 +14,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._apply import InterruptedPlan, apply_steps
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, connect_as_login
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
+from ansible_collections.timescaledb.multinode.plugins.module_utils._healing import healing_steps
 from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import silent_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._plan_text import plan_text
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan, State, Step
@@ -43,6 +44,7 @@ def converge(module: AnsibleModule, make_plan: MakePlan, read_state: ReadState, 
         access_node = observe_access_node(connection)
         plan = make_plan(module, connection, access_node)
         _check_reach(module, access_node, plan)
+        plan.steps[:0] = healing_steps(module, connection, access_node, {name for step in plan.steps for name in step.needs})
         text, before, after = plan_text(plan), plan.before, plan.after
         if not only:
             before, after = _without_equal(before, after)

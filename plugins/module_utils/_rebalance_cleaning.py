@@ -12,11 +12,14 @@ from time import sleep
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import is_unproven
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import has_arrived, is_undone
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Operation, PlacedChunk
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 
 _CLEAN = "CALL timescaledb_experimental.cleanup_copy_chunk_operation(%s)"
+_FORGET = "DELETE FROM _timescaledb_catalog.chunk_copy_operation WHERE operation_id = %s"
+# Stages after which nothing is left but a copy with all that belongs to it.
+_ATTACHED = ("attach_compressed_chunk", "delete_chunk", "complete")
 _ATTEMPTS = 10
 
 
@@ -28,10 +31,18 @@ def drop_copy(control: Connection, access_node: AccessNode, chunk: PlacedChunk, 
 
 
 def clean_up(connection: Connection, access_node: AccessNode, operation: Operation, chunk: PlacedChunk | None, nodes: tuple[str, ...]) -> None:
-    """Undo an operation that did not come to its end, or take a finished one from the catalogue."""
+    """Undo an operation that did not come to its end, or take a finished one from the catalogue.
+
+    TimescaleDB's own clean-up is not called where it would do harm. After the stage delete_chunk it drops the destination's copy, which is the last one.
+    Of compressed chunks it cannot drop a compressed part that is attached already (timescaledb#6066).
+    """
     subject = f'copy operation "{operation.operation_id}"'
-    if chunk is not None and is_unproven(operation, nodes):
+    attached = chunk is not None and operation.completed_stage in _ATTACHED and operation.destination in nodes
+    if attached and is_undone(operation, nodes):
         drop_copy(connection, access_node, chunk, operation.destination)
+    if attached or has_arrived(operation, nodes):
+        connection.run(Statement(_FORGET, values=(operation.operation_id,)), subject)
+        return
     try:
         _clean(connection, operation, subject)
     except ClusterError as error:
@@ -41,7 +52,6 @@ def clean_up(connection: Connection, access_node: AccessNode, operation: Operati
             f"{place} drop the half copy {chunk or operation.chunk_id}; then DELETE FROM _timescaledb_catalog.chunk_copy_operation "
             f"WHERE operation_id = '{operation.operation_id}' on the access node"
         )
-        # Known of compressed chunks whose compressed part is attached already (timescaledb#6066).
         cause = f"it stopped after stage {operation.completed_stage} and TimescaleDB cannot clean it up: {error.cause}"
         raise ClusterError(subject, cause, remedy, error.host) from error
 

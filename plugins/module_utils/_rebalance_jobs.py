@@ -15,7 +15,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._errors impo
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_fleet import Fleet, FleetNode, Goal, Move, Rebalance
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Hypertable, Observed, Operation, PlacedChunk
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_plan import plan_rebalance
-from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement, Step
 from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import OPERATION_ID
 
 # Begins the operation_id of every move of ours.
@@ -78,6 +78,7 @@ class RebalancePlan:
     """What will be done.
 
     Args:
+        healing: steps that end what a crash left prepared on data nodes; before all others.
         leftovers: operations that failed or were interrupted, to be cleaned up first.
         blocks: hypertable and data node, to which no new chunks shall go any more.
         attaches: hypertable and data node, to be attached before chunks can go there.
@@ -96,6 +97,7 @@ class RebalancePlan:
     lost: list[PlacedChunk] = field(default_factory=list)
     unavailable: tuple[str, ...] = ()
     surplus: list[tuple[Hypertable, list[PlacedChunk]]] = field(default_factory=list)
+    healing: list[Step] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -187,6 +189,7 @@ def plan_moves(wanted: Wanted, access_node: AccessNode, observed: Observed) -> R
         lost=lost,
         unavailable=unavailable,
         surplus=_surplus(observed, set(unavailable)),
+        healing=observed.healing,
         warnings=_of_lost(lost),
         extension_schema=access_node.extension_schema,
     )
@@ -228,17 +231,25 @@ def _forget_leftovers(observed: Observed, leftovers: list[Operation]) -> None:
         if chunk is None:
             continue
         observed.stale.get(operation.destination, set()).discard((chunk.schema, chunk.relation))
-        if is_unproven(operation, chunk.nodes):
+        if is_undone(operation, chunk.nodes):
             nodes = tuple(node for node in chunk.nodes if node != operation.destination)
             observed.chunks[chunk.id] = PlacedChunk(chunk.id, chunk.hypertable_id, chunk.schema, chunk.relation, chunk.begin, nodes, chunk.bytes)
 
 
-def is_unproven(operation: Operation, nodes: tuple[str, ...]) -> bool:
-    """Whether the copy that an operation made was never compared with its source, which is still there.
+def has_arrived(operation: Operation, nodes: tuple[str, ...]) -> bool:
+    """Whether the old copy is gone and the new one is known: all is done but for the entry, and the new copy may be the only one."""
+    return operation.destination in nodes and operation.source not in nodes
 
-    Our moves are taken from the catalogue when they have been. Rows that came meanwhile may be lacking.
+
+def is_undone(operation: Operation, nodes: tuple[str, ...]) -> bool:
+    """Whether the copy that an operation made goes when it is cleaned up.
+
+    One that did not come to its end may lack rows that came meanwhile. So may one of ours that was never compared with its source, which is still there:
+    our moves are taken from the catalogue when they have been.
     """
-    return operation.completed_stage == "complete" and operation.operation_id.startswith(PREFIX) and {operation.source, operation.destination} <= set(nodes)
+    if has_arrived(operation, nodes):
+        return False
+    return operation.completed_stage != "complete" or (operation.operation_id.startswith(PREFIX) and {operation.source, operation.destination} <= set(nodes))
 
 
 def _fleet(wanted: Wanted, access_node: AccessNode, observed: Observed, names: list[str]) -> Fleet:

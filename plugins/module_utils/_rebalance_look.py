@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE: only for this collection; may change in any release.
 
-"""What a rebalancing is planned from: four queries on the access node and two on each data node, whatever the number of chunks."""
+"""What a rebalancing is planned from: seven queries on the access node and three on each data node, whatever the number of chunks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection, connect_with
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
-from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
+from ansible_collections.timescaledb.multinode.plugins.module_utils._healing import healing_steps
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement, Step
 
 _PARALLEL = 16
 
@@ -51,7 +52,11 @@ SELECT c.schema_name AS schema, c.table_name AS relation, sum(pg_total_relation_
   JOIN _timescaledb_catalog.chunk p ON p.id IN (c.id, c.compressed_chunk_id)
   JOIN pg_namespace n ON n.nspname = p.schema_name
   JOIN pg_class t ON t.relnamespace = n.oid AND t.relname = p.table_name
- WHERE NOT c.dropped GROUP BY 1, 2
+ WHERE NOT c.dropped
+   -- A prepared transaction, which has no process, has dropped it. Its size could be told when that has ended.
+   AND NOT EXISTS (SELECT FROM pg_locks l WHERE l.relation = t.oid AND l.mode = 'AccessExclusiveLock' AND l.granted AND l.pid IS NULL
+                                            AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+ GROUP BY 1, 2
 """
 _CAPACITY = """
 SELECT current_setting('wal_level') AS wal_level,
@@ -121,6 +126,7 @@ class Observed:
     Args:
         stale: by data node, chunks that are there and that the access node does not know of there, by schema and relation.
         capacities: by data node that answered.
+        healing: steps that end what a crash left prepared on data nodes.
     """
 
     hypertables: dict[int, Hypertable]
@@ -128,6 +134,7 @@ class Observed:
     operations: list[Operation]
     stale: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
     capacities: dict[str, Capacity] = field(default_factory=dict)
+    healing: list[Step] = field(default_factory=list)
 
 
 def observe_fleet(module: AnsibleModule, connection: Connection, access_node: AccessNode) -> Observed:
@@ -136,6 +143,7 @@ def observe_fleet(module: AnsibleModule, connection: Connection, access_node: Ac
     rows = _rows(connection, _CHUNKS)
     observed = Observed(hypertables, {}, [Operation(**row) for row in _rows(connection, _OPERATIONS)])
     sizes = _ask_data_nodes(module, access_node, observed)
+    observed.healing = healing_steps(module, connection, access_node, access_node.data_nodes)
     for row in rows:
         nodes, name = tuple(sorted(row.pop("nodes") or ())), (row["schema"], row["relation"])
         # Copies differ by their dead rows; the biggest counts.

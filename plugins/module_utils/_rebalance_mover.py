@@ -55,6 +55,10 @@ _COMPRESSED_PART = """
 SELECT p.schema_name AS schema, p.table_name AS relation
   FROM _timescaledb_catalog.chunk c JOIN _timescaledb_catalog.chunk p ON p.id = c.compressed_chunk_id WHERE c.schema_name = %s AND c.table_name = %s
 """
+_TAKEN = "SELECT to_regclass(format('%%I.%%I', %s::text, %s::text)) IS NOT NULL AS taken"
+_RENAME = "ALTER TABLE {schema}.{relation} RENAME TO {name}"
+# TimescaleDB has a data node's tables changed through the access node only, unless told otherwise.
+_DIRECTLY = "-c timescaledb.enable_client_ddl_on_data_nodes=on"
 _CANCEL_WAITING_COPY = r"""
 SELECT pg_cancel_backend(l.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
  WHERE l.relation = format('%%I.%%I', %s::text, %s::text)::regclass AND NOT l.granted AND l.mode = 'RowExclusiveLock' AND a.query ~* '\mcopy\M'
@@ -112,6 +116,7 @@ class ChunkMover:
         with ExitStack() as stack:
             keeper, observer = (stack.enter_context(closing(self._on_node(move.destination))) for _connection in range(2))
             source = stack.enter_context(closing(self._on_node(move.source)))
+            self._make_name_unique(source, observer, move)
             control, copier = (stack.enter_context(closing(connect_as_login(self._module))) for _connection in range(2))
             pool = stack.enter_context(ThreadPoolExecutor(1))
             # Whatever happens: the copy must not wait for us for ever, for the pool waits for the copy.
@@ -139,10 +144,18 @@ class ChunkMover:
             self._check_place(control, move)
         return rows
 
-    def _on_node(self, name: str) -> Connection:
+    def _make_name_unique(self, source: Connection, observer: Connection, move: ChunkMove) -> None:
+        """The compressed part keeps its name where it goes. Every data node has given it by its own numbers, so that another one may have it there."""
+        for row in _run(source, _COMPRESSED_PART, move, move.chunk.schema, move.chunk.relation):
+            if _run(observer, _TAKEN, move, row["schema"], row["relation"])[0]["taken"]:
+                with closing(self._on_node(move.source, _DIRECTLY)) as connection:
+                    name = f"compress_{move.cluster}_{move.chunk.id}_chunk"
+                    connection.run(Statement(_RENAME, {"schema": row["schema"], "relation": row["relation"], "name": name}), str(move.chunk))
+
+    def _on_node(self, name: str, options: str = WITHOUT_LIBRARIES) -> Connection:
         node = self._access_node.data_nodes[name]
         parameters = self._access_node.connection_parameters(node.endpoint, None, connect_timeout=10)
-        connection, reason = connect_with(self._module, dict(parameters, options=WITHOUT_LIBRARIES))
+        connection, reason = connect_with(self._module, dict(parameters, options=options))
         if connection is None:
             raise ClusterError(f'data node "{name}"', f"no connection: {reason}", "start the node", str(node.endpoint))
         return connection

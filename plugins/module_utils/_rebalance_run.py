@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
+from ansible_collections.timescaledb.multinode.plugins.module_utils._apply import apply_steps
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_cleaning import clean_up
@@ -47,6 +48,9 @@ class Runner:
 
     def prepare(self, plan: RebalancePlan) -> None:
         """Everything that has to be done before the first move."""
+        if plan.healing:
+            apply_steps(self._module, self._connection, self._access_node, plan.healing)
+            self.prepared += len(plan.healing)
         for operation in plan.leftovers:
             chunk = self._observed.chunks.get(operation.chunk_id)
             clean_up(self._connection, self._access_node, operation, chunk, dict(read_placement(self._connection)).get(operation.chunk_id, ()))

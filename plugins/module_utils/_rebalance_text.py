@@ -64,9 +64,10 @@ def overview(plan: RebalancePlan, before: list[dict[str, Any]], after: list[dict
 
 def plan_table(plan: RebalancePlan, before: list[dict[str, Any]], after: list[dict[str, Any]]) -> str:
     """The overview and each act; empty where there is nothing to do."""
-    if not (plan.moves or plan.leftovers or plan.preparations):
+    if not (plan.healing or plan.moves or plan.leftovers or plan.preparations):
         return ""
     lines = overview(plan, before, after)
+    lines += [f"{step.action} {step.subject}: {step.reason}" for step in plan.healing]
     lines += [f"clean up copy operation {operation.operation_id}, which stopped after {operation.completed_stage}" for operation in plan.leftovers]
     lines += [f"{action}: {subject}" for subject, action, _statement in plan.preparations]
     lines += [f"{'move' if move.deletes else 'copy'} {move.chunk}: {move.source} -> {move.destination}, {_size(move.chunk.bytes)}" for move in plan.moves]

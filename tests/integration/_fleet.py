@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import io
 import threading
+import time
+from contextlib import ExitStack
 from typing import Any
 
 import psycopg2
@@ -19,6 +21,7 @@ SETTINGS = {
     "max_wal_senders": 20,
     "max_logical_replication_workers": 16,
 }
+_HOLD = "LOCK TABLE _timescaledb_catalog.chunk_copy_operation IN SHARE MODE"
 
 
 class Fleet:
@@ -67,6 +70,47 @@ class Fleet:
             "SELECT c.table_name::text FROM _timescaledb_catalog.chunk c JOIN _timescaledb_catalog.chunk_data_node d ON d.chunk_id = c.id WHERE node_name = %s"
         )
         return {row[0] for row in self.cluster.query(query, name)}
+
+    def compress(self, which: str = "") -> None:
+        self.cluster.query("ALTER TABLE t SET (timescaledb.compress, timescaledb.compress_segmentby = 'device')")
+        self.cluster.query(f"SELECT compress_chunk(c) FROM show_chunks('t') c {which}")
+
+    def die_after(self, stage: str, call: str) -> None:
+        """Run a copy or move whose session ends right after that stage."""
+
+        def copy() -> None:
+            with self.cluster.an.connection(self.cluster.database) as connection, connection.cursor() as cursor:
+                process.append(connection.get_backend_pid())
+                try:
+                    cursor.execute(call)
+                except psycopg2.Error as error:
+                    ended.append(str(error))
+
+        process: list[int] = []
+        ended: list[str] = []
+        copier = threading.Thread(target=copy)
+        with ExitStack() as stack:
+            sessions = [stack.enter_context(self.cluster.an.connection(self.cluster.database)) for _session in range(2)]
+            # No stage can be noted while this is held; two sessions hand it to each other with one stage between them.
+            sessions[0].cursor().execute(f"BEGIN; {_HOLD}")
+            copier.start()
+            while self.cluster.query("SELECT completed_stage FROM _timescaledb_catalog.chunk_copy_operation") != [(stage,)]:
+                self._wait_for_locks(1, ended)
+                waiting = threading.Thread(target=sessions[1].cursor().execute, args=(f"BEGIN; {_HOLD}",))
+                waiting.start()
+                self._wait_for_locks(2, ended)
+                sessions[0].cursor().execute("ROLLBACK")
+                waiting.join()
+                sessions.reverse()
+            self.cluster.query("SELECT pg_terminate_backend(%s, 10000)", process[0])
+        copier.join()
+
+    def _wait_for_locks(self, number: int, ended: list[str]) -> None:
+        end = time.monotonic() + 60
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = '_timescaledb_catalog.chunk_copy_operation'::regclass"
+        while self.cluster.query(waiting) != [(number,)]:
+            assert time.monotonic() < end and not ended, ended
+            time.sleep(0.005)
 
     def left_behind(self) -> list[tuple]:
         """Slots, publications, subscriptions and operations that are still there."""

@@ -1,6 +1,8 @@
 # GPL-3.0-or-later (see LICENSE)
 from __future__ import annotations
 
+import time
+
 import pytest
 from _cluster import Cluster
 from _prepared import forget, gid_of, in_progress, leave, left, made, prepare, recorded
@@ -151,3 +153,16 @@ def test_each_node_is_asked_once(nodes):
     nodes.succeed(MODULE, min_age=0)
     counted = [len(server.statements_since(offset, nodes.database)) for server, offset in zip(servers, offsets)]
     assert counted[0] <= 5 and counted[1:] == [1, 1]
+
+
+def test_other_modules_end_it_before_their_first_step(nodes):
+    nodes.distribute("t")
+    with nodes.an.connection(nodes.database) as connection, connection.cursor() as cursor:
+        cursor.execute("BEGIN; SELECT txid_current() % 4294967296; ")
+        gid = gid_of(nodes, "dn1", cursor.fetchone()[0])
+    # What the step needs is locked by nobody who is alive.
+    nodes.dn("dn1").query(nodes.database, f"BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE; CREATE TABLE never (); PREPARE TRANSACTION '{gid}'")
+    time.sleep(1.1)
+    result = nodes.succeed("timescale_distributed_hypertable", relation="t", time_column_name="time", partitioning_column="device", chunk_time_interval="2 days")
+    assert [step["action"] for step in result["steps"]] == ["roll back", "set"]
+    assert left(nodes, "dn1") == set()

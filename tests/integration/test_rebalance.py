@@ -9,6 +9,7 @@ import pytest
 from _cluster import DATA_NODE, Cluster
 from _fleet import MODULE, Fleet, Writers
 from _modules import start_module
+from _prepared import gid_of
 
 pytestmark = pytest.mark.real_engine("it does not copy chunks between data nodes")
 
@@ -111,6 +112,20 @@ def test_compressed_chunks_and_names_that_need_quotes(fleet):
     assert fleet.chunks_on("m1") == set()
 
 
+def test_compressed_chunks_whose_parts_have_one_name(fleet):
+    fleet.register("m1", "m2")
+    fleet.distribute(days=2)
+    fleet.compress()
+    names = [fleet[name].query(fleet.cluster.database, "SELECT relname FROM pg_class WHERE relname LIKE 'compress_hyper%_chunk'") for name in ("m1", "m2")]
+    assert set(names[0]) & set(names[1])
+    fleet.converge(state="drained", nodes=["m1"])
+    assert fleet.chunks_on("m1") == set()
+    fleet.cluster.query("SELECT decompress_chunk(c) FROM show_chunks('t') c")
+    fleet.cluster.query("SELECT compress_chunk(c) FROM show_chunks('t') c")
+    fleet.cluster.query("SELECT timescaledb_experimental.allow_new_chunks('m1')")
+    fleet.converge(state="drained", nodes=["m2"])
+
+
 def test_what_a_failed_move_left_is_cleaned_up_first(fleet):
     fleet.register("m1")
     fleet.distribute(days=2)
@@ -123,6 +138,51 @@ def test_what_a_failed_move_left_is_cleaned_up_first(fleet):
     result = fleet.converge()
     assert "clean up copy operation failed_one" in result["diff"]["prepared"]
     assert fleet.chunks_on("m2")
+
+
+def test_a_stock_move_that_died_after_it_dropped_the_old_copy_keeps_the_new_one(fleet):
+    fleet.register("m1", "m2")
+    fleet.distribute(days=2)
+    (chunk,) = sorted(fleet.chunks_on("m1"))[:1]
+    fleet.die_after("delete_chunk", f"CALL timescaledb_experimental.move_chunk('_timescaledb_internal.{chunk}', 'm1', 'm2', 'died')")
+    assert chunk in fleet.chunks_on("m2") - fleet.chunks_on("m1")
+    result = fleet.converge(state="drained", nodes=["m1"])
+    assert "clean up copy operation died" in result["diff"]["prepared"]
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("stage", ["attach_chunk", "attach_compressed_chunk", "delete_chunk"])
+def test_a_copy_that_died_after_it_was_attached_is_made_anew(fleet, stage, compressed):
+    fleet.register("m1", "m2")
+    fleet.distribute(days=2)
+    if compressed:
+        # On one node only: the other one may have given the same names to compressed parts, which only the module changes.
+        fleet.compress("WHERE c::text IN (SELECT format('%I.%I', chunk_schema, chunk_name) FROM timescaledb_information.chunks WHERE data_nodes = '{m1}')")
+    (chunk,) = sorted(fleet.known_on("m1"))[:1]
+    fleet.die_after(stage, f"CALL timescaledb_experimental.copy_chunk('_timescaledb_internal.{chunk}', 'm1', 'm2', 'tsmn_died')")
+    assert chunk in fleet.known_on("m1") & fleet.known_on("m2")
+    fleet.converge(state="drained", nodes=["m1"])
+    assert fleet.known_on("m1") == set()
+
+
+def test_what_a_crash_left_prepared_is_ended_first(fleet):
+    fleet.register("m1")
+    fleet.distribute(days=4)
+    fleet.register("m2")
+    database = fleet.cluster.database
+    with fleet.cluster.an.connection(database) as connection, connection.cursor() as cursor:
+        cursor.execute("BEGIN; SELECT txid_current() % 4294967296")
+        gid = gid_of(fleet.cluster, "m1", cursor.fetchone()[0])
+    # It keeps replication slots from being created, and sizes from being told.
+    table = f"_timescaledb_internal.{min(fleet.chunks_on('m1'))}"
+    fleet["m1"].query(database, f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; CREATE TABLE never (); PREPARE TRANSACTION '{gid}'")
+    time.sleep(1.1)
+    predicted = fleet.cluster.succeed(MODULE, check=True)
+    assert f'roll back prepared transaction "{gid}" on data node "m1"' in predicted["diff"]["prepared"]
+    result = fleet.cluster.succeed(MODULE)
+    assert result["plan"] == predicted["plan"] and result["after"] == predicted["after"] and len(result["moves"]) > 0
+    assert fleet["m1"].query(database, "SELECT gid FROM pg_prepared_xacts WHERE database = current_database()") == []
+    assert fleet.left_behind() == []
 
 
 def test_a_copy_that_was_never_compared_is_made_anew(fleet):

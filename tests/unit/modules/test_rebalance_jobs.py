@@ -76,6 +76,18 @@ def test_the_half_copy_of_a_failed_operation_is_not_stale():
     assert plan.leftovers == [failed] and moves(plan) == [("c1", "dn1", "dn2")]
 
 
+def test_a_copy_that_was_attached_but_not_completed_is_planned_anew():
+    failed = Operation("tsmn_1", "attach_chunk", 1, "dn1", "dn2")
+    plan = plan_moves(Wanted("drained", ("dn1",)), access_node("dn1", "dn2"), observed("dn1 dn2", operations=[failed]))
+    assert plan.leftovers == [failed] and moves(plan) == [("c1", "dn1", "dn2")]
+
+
+def test_a_move_that_has_arrived_is_not_undone():
+    ended = Operation("any", "delete_chunk", 1, "dn1", "dn2")
+    plan = plan_moves(Wanted("drained", ("dn1",)), access_node("dn1", "dn2"), observed("dn2", operations=[ended]))
+    assert plan.leftovers == [ended] and moves(plan) == []
+
+
 def test_a_running_operation():
     with pytest.raises(ClusterError, match="still running, in the access node's process 7"):
         plan_moves(Wanted("balanced"), access_node("dn1", "dn2"), observed("dn1", operations=[Operation("any", "sync", 1, "dn1", "dn2", 7)]))

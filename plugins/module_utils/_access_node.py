@@ -49,6 +49,10 @@ SELECT (SELECT jsonb_object_agg(key, value) FROM _timescaledb_catalog.metadata
 """
 
 
+# A host that lost its power says nothing, nor does a network that is cut. The system's own defaults are a quarter of an hour and two hours.
+_LIVELY = dict(keepalives_idle=10, keepalives_interval=5, keepalives_count=3, tcp_user_timeout=25000)
+
+
 @dataclass(frozen=True)
 class DataNode:
     """A registered data node, as the access node has it."""
@@ -101,7 +105,7 @@ class AccessNode:
         The current role, the passfile, TLS as soon as the server has ssl = on: tsl/src/remote/connection.c of 2.13.1.
         """
         parameters: dict[str, Any] = dict(
-            host=endpoint.host, port=endpoint.port, dbname=endpoint.database, user=self.role, connect_timeout=connect_timeout
+            host=endpoint.host, port=endpoint.port, dbname=endpoint.database, user=self.role, connect_timeout=connect_timeout, **_LIVELY
         )
         data_directory = self.settings.get("data_directory", "")
         if password:

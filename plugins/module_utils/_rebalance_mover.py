@@ -23,8 +23,8 @@ The operation stays in the catalogue until then. One that is found there later m
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, closing, suppress
 from time import monotonic, sleep
 from typing import Any
 
@@ -73,15 +73,13 @@ _POLL = 0.02
 # How much longer writers are left alone than they were made to wait.
 _REST = 4
 _CATCH_UP_SECONDS = 60
+# For a copy that goes on to its end by itself, before it is ended.
+_SECONDS_TO_END = 5
 # Attempts to have writers wait: a transaction that wrote to the hypertable and stays open is in the way of all of them.
 _ATTEMPTS = 5
 # TimescaleDB drops the slot without waiting for its reader, which it has just told to end: now and then it is still there. And two moves from one
 # data node may be in each other's way in its catalogue, of which PostgreSQL ends one.
 _PASSING = ("is active for PID", "deadlock detected")
-
-
-class _TooLate(ClusterError):
-    """The copy did not come far enough to be watched."""
 
 
 class ChunkMover:
@@ -119,16 +117,12 @@ class ChunkMover:
             self._make_name_unique(source, observer, move)
             control, copier = (stack.enter_context(closing(connect_as_login(self._module))) for _connection in range(2))
             pool = stack.enter_context(ThreadPoolExecutor(1))
-            # Whatever happens: the copy must not wait for us for ever, for the pool waits for the copy.
-            stack.callback(keeper.close)
             chunk = move.chunk
             process = _run(copier, "SELECT pg_backend_pid() AS pid", move)[0]["pid"]
             copy = pool.submit(copier.run, Statement(COPY, values=(chunk.schema, chunk.relation, move.source, move.destination, move.operation_id)), str(chunk))
-            try:
-                self._keep(keeper, copy, move)
-            except _TooLate:
-                _run(control, "SELECT pg_cancel_backend(%s)", move, process)
-                raise
+            stack.callback(self._end_copy, control, copy, process, move)
+            stack.callback(keeper.close)
+            self._keep(keeper, copy, move)
             self._begin_pause(control, move)
             begun = monotonic()
             self._catch_up(source, move)
@@ -143,6 +137,15 @@ class ChunkMover:
             _run(control, "CALL timescaledb_experimental.cleanup_copy_chunk_operation(%s)", move, move.operation_id)
             self._check_place(control, move)
         return rows
+
+    def _end_copy(self, control: Connection, copy: Future, process: int, move: ChunkMove) -> None:
+        """Whatever happens: the pool waits for the copy, which waits for us, for a transaction, or for a data node that is dead and will never answer."""
+        for end in ("SELECT pg_cancel_backend(%s)", "SELECT pg_terminate_backend(%s)"):
+            if wait([copy], timeout=_SECONDS_TO_END).done:
+                return
+            # Where the access node itself is dead, so is the copy.
+            with suppress(ClusterError):
+                _run(control, end, move, process)
 
     def _make_name_unique(self, source: Connection, observer: Connection, move: ChunkMove) -> None:
         """The compressed part keeps its name where it goes. Every data node has given it by its own numbers, so that another one may have it there."""
@@ -171,7 +174,7 @@ class ChunkMover:
                 patience = f"{self._lock_timeout * _ATTEMPTS} s"
                 cause = f'data node "{move.source}" did not begin to send it within {patience}: a transaction that wrote there is still open'
                 remedy = "end it (pg_stat_activity and pg_prepared_xacts on that node, in any database), and run the task again"
-                raise _TooLate(str(move.chunk), cause, remedy)
+                raise ClusterError(str(move.chunk), cause, remedy)
             if copy.done():
                 copy.result()
                 raise ClusterError(str(move.chunk), "it was copied faster than it could be watched", "run the task again")

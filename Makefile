@@ -1,7 +1,7 @@
 # The work is done by small programs; this file only names them.
 PYTHON ?= python3
 
-.PHONY: demo demo-clean test lint sanity unit integration molecule interrupt artefact bench simulate clean
+.PHONY: demo demo-clean test lint sanity unit integration molecule interrupt artefact bench faults simulate clean
 
 demo:
 	@$(PYTHON) tests/demo/run.py
@@ -17,6 +17,9 @@ lint sanity unit integration molecule interrupt artefact:
 
 bench:
 	@$(PYTHON) tests/stages/bench.py
+
+faults:
+	@$(PYTHON) tests/stages/faults.py
 
 simulate:
 	@$(PYTHON) tests/stages/simulate.py

@@ -1,8 +1,9 @@
 # GPL-3.0-or-later (see LICENSE)
-"""The stages that need test hosts: molecule's scenarios, interrupted deployments, and the demo from the artefact that users install."""
+"""The stages that need test hosts: molecule's scenarios, interrupted deployments, faults, and the demo from the artefact that users install."""
 
 from __future__ import annotations
 
+import json
 import re
 from functools import partial
 from pathlib import Path
@@ -47,6 +48,29 @@ def interrupt(log: Path) -> Outcome:
     outcome = Outcome()
     outcome.count("deploy.yml goes on after each interruption", run(["python", str(CHECKOUT / "tests" / "interrupt" / "run.py")], log))
     return outcome
+
+
+def faults(log: Path) -> Outcome:
+    """The few of the fault tests that are quick; make faults has them all."""
+    import engine
+
+    outcome = Outcome()
+    if engine.choose().engine == "stand-in":
+        outcome.skip("faults", "the stand-in does not copy chunks between data nodes")
+        return outcome
+    before = _points()
+    succeeded = run(["python", str(CHECKOUT / "tests" / "faults" / "run.py"), "--short"], log)
+    for point in _points():
+        if point not in before:
+            outcome.count(f"faults: {point['name']}", point["survived"])
+    if not outcome.passed or (not succeeded and not outcome.failed):
+        outcome.count("faults", False)
+    return outcome
+
+
+def _points() -> list[dict]:
+    results = BUILD / "faults.json"
+    return json.loads(results.read_text())["per_point"] if results.exists() else []
 
 
 def artefact(log: Path) -> Outcome:

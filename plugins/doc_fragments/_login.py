@@ -61,6 +61,7 @@ options:
   connect_params:
     description:
       - More parameters of libpq. They take precedence over the other options.
+      - C(password) and C(sslpassword) are refused here, because Ansible would show them in results and in the host's log.
     type: dict
     default: {}
   login_db:

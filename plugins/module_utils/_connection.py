@@ -18,6 +18,7 @@ from ansible_collections.community.postgresql.plugins.module_utils.postgres impo
     postgres_common_argument_spec,
 )
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, remedy_for
+from ansible_collections.timescaledb.multinode.plugins.module_utils._login_remedies import login_remedy
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 
 # The driver that community.postgresql chose: psycopg 3 where it is usable, else psycopg2.
@@ -120,14 +121,36 @@ def server_error(error: Exception, subject: str, host: str) -> ClusterError:
 def connect_as_login(module: AnsibleModule) -> Connection:
     """Connect with the module's login options. Raises ClusterError."""
     ensure_required_libs(module)
+    _check_secrets(module.params["connect_params"] or {})
     # Only the login options: get_conn_params() would take a data node's "database" for the one to log in to.
     login = {name: module.params[name] for name in login_argument_spec()}
     parameters = get_conn_params(module, login, warn_db_default=False)
     name = f"{parameters.get('host', 'local socket')}:{parameters.get('port', 5432)}/{parameters.get('dbname')}"
-    raw, reason = connect_to_db(_Quiet(module, module.params.get("session_role")), parameters, autocommit=True, fail_on_conn=False)
+    raw, reason = connect_to_db(_Quiet(module), parameters, autocommit=True, fail_on_conn=False)
     if raw is None:
-        raise ClusterError("access node", f"no connection: {_one_line(reason)}", "correct the login_* options or start the server", name)
-    return Connection(raw, name)
+        reason = _one_line(reason).rstrip(".")
+        raise ClusterError("access node", f"no connection as role {parameters.get('user')}: {reason}", login_remedy(reason), name)
+    connection = Connection(raw, name)
+    if module.params.get("session_role"):
+        _switch_role(connection, module.params["session_role"])
+    return connection
+
+
+def _check_secrets(connect_params: dict[str, Any]) -> None:
+    """Raise where there are any: Ansible takes dictionaries for harmless, and has these in its results and on the host in the log."""
+    for name, remedy in (("password", "give login_password"), ("sslpassword", "let ssl_key have no passphrase, and be readable for its owner alone")):
+        if name in connect_params:
+            raise ClusterError(f"option connect_params, {name}", "it would be shown in results and logs", remedy)
+
+
+def _switch_role(connection: Connection, role: str) -> None:
+    """Not by connect_to_db(), which takes no name with quotes."""
+    try:
+        connection.run(Statement("SET ROLE {role}", {"role": role}), f'session_role "{role}"')
+    except ClusterError as error:
+        connection.close()
+        remedy = error.remedy or "create the role, or make the role that logs in its member"
+        raise ClusterError(error.subject, error.cause, remedy, error.host) from error
 
 
 def require_driver(module: AnsibleModule) -> None:
@@ -138,15 +161,15 @@ def require_driver(module: AnsibleModule) -> None:
 def connect_with(module: AnsibleModule, parameters: dict[str, Any]) -> tuple[Connection | None, str]:
     """Connect with libpq parameters of our own: (connection, "") or (None, why not). Never raises; safe in threads."""
     name = f"{parameters['host']}:{parameters['port']}/{parameters['dbname']}"
-    raw, reason = connect_to_db(_Quiet(module, None), dict(parameters), autocommit=True, fail_on_conn=False)
+    raw, reason = connect_to_db(_Quiet(module), dict(parameters), autocommit=True, fail_on_conn=False)
     return (Connection(raw, name), "") if raw is not None else (None, _one_line(reason))
 
 
 class _Quiet:
     """The face of AnsibleModule that connect_to_db() uses, without its warning: our callers report failures themselves."""
 
-    def __init__(self, module: AnsibleModule, session_role: str | None) -> None:
-        self.params = {"session_role": session_role}
+    def __init__(self, module: AnsibleModule) -> None:
+        self.params: dict[str, Any] = {}
         self.fail_json = module.fail_json
 
     def warn(self, message: str) -> None:

@@ -50,7 +50,7 @@ def test_data_node_is_no_access_node(nodes, module, options):
 
 @both_modules
 def test_unknown_session_role(cluster, module, options):
-    cluster.refuse(module, "Could not switch role", session_role="nobody_such", **options)
+    cluster.refuse(module, 'session_role "nobody_such"', "does not exist", "Remedy: create the role", session_role="nobody_such", **options)
 
 
 @both_modules

@@ -3,37 +3,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
+from _certificates import authority, issue, md5
 from _modules import run_module
 from _servers import PASSWORD, READY, SECURED, Server, give_to_server_user
 
 ODD = 'odd "Role" name'
-
-
-def openssl(*arguments: object, folder: Path) -> None:
-    subprocess.run(["openssl", *map(str, arguments)], cwd=folder, check=True, capture_output=True)
-
-
-def authority(folder: Path, name: str) -> None:
-    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", 2, "-subj", f"/CN={name}",
-            "-keyout", "ca.key", "-out", "ca.crt", folder=folder)  # fmt: skip
-
-
-def issue(folder: Path, file: str, common_name: str) -> None:
-    subject = "/CN=" + common_name.replace("/", "\\/")
-    openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", subject,
-            "-keyout", f"{file}.key", "-out", f"{file}.csr", folder=folder)  # fmt: skip
-    openssl("x509", "-req", "-in", f"{file}.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", 1, "-out", f"{file}.crt", folder=folder)
-    (folder / f"{file}.key").chmod(0o600)
-
-
-def md5(role: str) -> str:
-    return hashlib.md5(role.encode()).hexdigest()
 
 
 @pytest.fixture(scope="module")

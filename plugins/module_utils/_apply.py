@@ -19,11 +19,13 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._connection 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Secret, Statement, Step
 
-# A statement with a password must not reach the server's log, whatever it logs otherwise, nor its statistics. Only superusers may say so.
+# A statement with a password must not reach the server's log, whatever it logs otherwise, nor its statistics, nor what well-known extensions log.
+# Only superusers may say so.
 _HUSH = Statement(
     """SELECT set_config('log_statement', 'none', false), set_config('log_min_duration_statement', '-1', false),
               set_config('log_min_error_statement', 'panic', false), set_config('log_min_duration_sample', '-1', false),
-              set_config('pg_stat_statements.track_utility', 'off', false)"""
+              set_config('pg_stat_statements.track_utility', 'off', false), set_config('pgaudit.log', 'none', false),
+              set_config('auto_explain.log_min_duration', '-1', false)"""
 )
 
 # TimescaleDB lets a data node's client change a part of a distributed hypertable only where it says that it knows what it does. What runs in a

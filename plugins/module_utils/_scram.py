@@ -35,6 +35,21 @@ def scram_verifier(password: str) -> str:
     return _verifier(password, secrets.token_bytes(_SALT_BYTES), _ITERATIONS)
 
 
+def scram_verifier_like(password: str, salt: str | None) -> str:
+    """The verifier that a server keeps which has that password already, so that the two can be compared; else a new one.
+
+    Args:
+        salt: iterations and salt as the server's verifier has them, C(4096:c2FsdA==). They are no secret.
+    """
+    iterations, _colon, encoded = (salt or "").partition(":")
+    if not encoded or not iterations.isdigit() or not 0 < int(iterations) < 10**7:
+        return scram_verifier(password)
+    try:
+        return _verifier(password, base64.b64decode(encoded, validate=True), int(iterations))
+    except binascii.Error:
+        return scram_verifier(password)
+
+
 def verifies(password: str, verifier: str | None) -> bool:
     """Whether a login with this password would succeed at a server that has this verifier."""
     match = _VERIFIER.fullmatch(verifier or "")

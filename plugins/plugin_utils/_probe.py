@@ -12,8 +12,9 @@ from ipaddress import ip_address
 from typing import Any
 
 _FLAGS = ("systemd", "unfinished", "python", "driver", "config", "included", "filled", "recovery", "secured", "cryptography")
-_TEXTS = ("family", "postgres", "initialized", "data", "encoding", "collation", "ctype", "extension", "preloads", "passfile", "settings", "hba", "authority")
-_ASKED = ("asked_database", "asked_passfile")
+_TEXTS = ("family", "postgres", "initialized", "data", "encoding", "collation", "ctype", "extension", "preloads", "salt")
+_FILES = ("passfile", "passfile_digest", "settings", "hba", "authority")
+_ASKED = ("asked_database", "asked_role", "asked_passfile")
 _NUMBERS = ("cpus", "port")
 
 
@@ -21,24 +22,25 @@ def parse_probe(text: str) -> dict[str, Any]:
     """The lines of probe.sh as a dictionary.
 
     Returns:
-        asked_database and asked_passfile: what the probe was about.
+        asked_database, asked_role and asked_passfile: what the probe was about.
         Of the machine: family (Debian, RedHat or None), system (id, codename and name of the operating system), systemd (bool),
         memory (bytes), cpus, packages (name -> version, held), postgres (version text), available (TimescaleDB versions),
         unfinished (dpkg was interrupted), python (there is one), driver (a Python there has psycopg), addresses (name -> IP
         addresses), own (its IP addresses), others (port -> file of another PostgreSQL cluster), listening (ports).
         Of the PostgreSQL cluster: config, included (conf.d is), filled (bool), initialized (major version or None), data (path),
-        passfile, settings and hba (owner, mode and, but for hba, SHA-256 of these files), rules (lines of the collection's block in
+        passfile, settings and hba (owner, mode and, for settings, SHA-256 of these files), rules (lines of the collection's block in
         pg_hba.conf), secured (its settings are those of login by certificate).
         Of certificates, where it was asked for them: authority (owner, mode and SHA-256 of its certificate), crls (paths of revocation
         lists), cryptography (there is what makes keys), certificates (file -> end in seconds since 1970, fits its key, trusted by the
         authority, attributes (owners and modes of key and certificate), names).
         Of its server, where one runs: port (else None), recovery, preloads (libraries), pending (restart, reload and errors, as
-        pending.sql says), encoding, collation, ctype, extension (of the cluster's database, None where there is none).
+        pending.sql says), passfile_digest (of the passfile, None where it is not there), salt (iterations and salt of the role's SCRAM
+        verifier, None where it has none), encoding, collation, ctype, extension (of the cluster's database, None where there is none).
     """
     probe: dict[str, Any] = dict(packages={}, available=[], addresses={}, others={}, listening=[], own=[], rules=[], crls=[], certificates={})
     probe.update(system=dict(id="", codename="", name=""), memory=None, pending=None)
     probe.update(dict.fromkeys(_FLAGS, False))
-    probe.update(dict.fromkeys((*_ASKED, *_TEXTS, *_NUMBERS)))
+    probe.update(dict.fromkeys((*_ASKED, *_TEXTS, *_FILES, *_NUMBERS)))
     for line in text.splitlines():
         name, separator, value = line.partition("=")
         if separator:
@@ -47,7 +49,7 @@ def parse_probe(text: str) -> dict[str, Any]:
 
 
 def _take(probe: dict[str, Any], name: str, value: str) -> None:
-    if name in _ASKED or name in _TEXTS:
+    if name in (*_ASKED, *_TEXTS, *_FILES):
         probe[name] = value
     elif name in _FLAGS:
         probe[name] = value in ("yes", "true")

@@ -30,6 +30,17 @@ def test_password_of_a_failing_statement_is_in_no_log(cluster):
     assert PASSWORD not in cluster.an.log_since(offset) + json.dumps(result)
 
 
+def test_password_is_in_no_log_of_a_server_that_explains_its_statements(cluster, servers):
+    """auto_explain logs the text of a query whatever log_statement says."""
+    explaining = {"shared_preload_libraries": "timescaledb, auto_explain", "auto_explain.log_min_duration": 0, "auto_explain.log_nested_statements": "on"}
+    server = servers.extra("explaining", **explaining)
+    server.create_database(cluster.database)
+    server.query(cluster.database, "SELECT 'it does'")
+    cluster.succeed(DATA_NODE, **cluster.place("dn1", password=PASSWORD, login_user=SECURED, login_port=server.port))
+    assert "Query Text: SELECT 'it does'" in server.log_since(0) and PASSWORD not in server.log_since(0)
+    assert server.query(cluster.database, "SELECT srvname FROM pg_foreign_server") == [("dn1",)]
+
+
 def test_password_in_the_list(cluster):
     result = cluster.converge(DATA_NODE, data_nodes=[cluster.place("dn1", password=PASSWORD)], login_user=SECURED)
     assert PASSWORD not in json.dumps(result)

@@ -163,6 +163,7 @@ def test_other_modules_end_it_before_their_first_step(nodes):
     # What the step needs is locked by nobody who is alive.
     nodes.dn("dn1").query(nodes.database, f"BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE; CREATE TABLE never (); PREPARE TRANSACTION '{gid}'")
     time.sleep(1.1)
-    result = nodes.succeed("timescale_distributed_hypertable", relation="t", time_column_name="time", partitioning_column="device", chunk_time_interval="2 days")
+    wish = dict(relation="t", time_column_name="time", partitioning_column="device", chunk_time_interval="2 days")
+    result = nodes.succeed("timescale_distributed_hypertable", **wish)
     assert [step["action"] for step in result["steps"]] == ["roll back", "set"]
     assert left(nodes, "dn1") == set()

@@ -1,10 +1,10 @@
 # shellcheck shell=sh
 # What is on this host already. Reads only. Prints name=value lines; see plugin_utils/_probe.py.
-# Arguments: database passfile ssl_dir "certificate..." (both may be empty) "address..." query interpreter (may be empty),
+# Arguments: database role passfile ssl_dir "certificate..." (both may be empty) "address..." query interpreter (may be empty),
 # family bindir configdir datadir for each of two families, package...
-database=$1 passfile=$2 ssl_dir=$3 certificates=$4 addresses=$5 pending=$6 interpreter=$7
-shift 7
-printf 'asked_database=%s\nasked_passfile=%s\n' "$database" "$passfile"
+database=$1 role=$2 passfile=$3 ssl_dir=$4 certificates=$5 addresses=$6 pending=$7 interpreter=$8
+shift 8
+printf 'asked_database=%s\nasked_role=%s\nasked_passfile=%s\n' "$database" "$role" "$passfile"
 
 # Less than Ansible's facts, and with them in one round trip.
 os=$(. /etc/os-release && echo "$ID $ID_LIKE")
@@ -90,7 +90,8 @@ done
 like() {
     [ -f "$2" ] && echo "$1=$(stat --format='%U:%G 0%a' "$2") $(sha256sum <"$2" | cut -d ' ' -f 1)"
 }
-like passfile "$passfile"
+# Of one with passwords no plain hash: who reads it somewhere could try passwords by the million.
+[ -f "$passfile" ] && echo "passfile=$(stat --format='%U:%G 0%a' "$passfile")"
 like settings "$config/conf.d/timescaledb-multinode.conf"
 grep -qs '^timescaledb.ssl_dir = ' "$config/conf.d/timescaledb-multinode.conf" && echo secured=yes
 if [ -f "$config/pg_hba.conf" ]; then
@@ -136,10 +137,17 @@ if [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; then
     ask() {
         runuser -u postgres -- "$bindir/psql" -qXAt -v ON_ERROR_STOP=1 -h "${socket:-localhost}" -p "$port" "$@" 2>/dev/null
     }
-    ask -v "name=$database" -d postgres <<SQL
+    ask -v "name=$database" -v "role=$role" -v "passfile=$passfile" -d postgres <<SQL
 SELECT 'recovery=' || pg_is_in_recovery();
 SELECT 'preloads=' || current_setting('shared_preload_libraries');
 SELECT 'encoding=' || pg_encoding_to_char(encoding), E'\ncollation=' || datcollate, E'\nctype=' || datctype FROM pg_database WHERE datname = :'name' \g (recordsep='' fieldsep='')
+-- Iterations and salt, which a server tells everybody who begins to log in, and none of the keys.
+SELECT 'salt=' || split_part(rolpassword, '$', 2) FROM pg_authid WHERE rolname = :'role' AND rolpassword LIKE 'SCRAM-SHA-256$%';
+-- As slow as SCRAM; see plugin_utils/_passfile_digest.py.
+WITH RECURSIVE salted AS MATERIALIZED (SELECT gen_random_uuid()::text AS salt), stretched (n, digest) AS (
+  SELECT 1, sha256(convert_to(salt, 'UTF8') || pg_read_binary_file(:'passfile', 0, 1 << 24, true)) FROM salted
+  UNION ALL SELECT n + 1, sha256(digest) FROM stretched WHERE n < 4096 AND digest IS NOT NULL)
+SELECT 'passfile_digest=' || salt || ':' || encode(digest, 'hex') FROM salted, stretched WHERE n = 4096;
 SELECT 'pending=' || row_to_json(p) FROM ($pending) AS p;
 SQL
     extension=$(ask -d "dbname='$(printf %s "$database" | sed "s/[\\\\']/\\\\&/g")'" -c "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'")

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.timescaledb.multinode.plugins.module_utils._scram import is_verifier, scram_verifier, verifies
+from ansible_collections.timescaledb.multinode.plugins.module_utils._scram import is_verifier, scram_verifier, scram_verifier_like, verifies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,6 +30,19 @@ def test_verifiers_that_postgresql_made(password, verifier):
 
 def test_salt_is_new_each_time():
     assert scram_verifier("p") != scram_verifier("p")
+
+
+@pytest.mark.parametrize("password, verifier", MADE.items())
+def test_with_its_salt_a_verifier_is_made_again(password, verifier):
+    salt = verifier.split("$")[1]
+    assert scram_verifier_like(password, salt) == verifier
+    assert verifies(password + "x", scram_verifier_like(password + "x", salt)) and scram_verifier_like(password + "x", salt) != verifier
+
+
+@pytest.mark.parametrize("salt", [None, "", "4096", "4096:?", "0:c2FsdA==", "many:c2FsdA==", "99999999:c2FsdA=="])
+def test_without_a_salt_that_can_be_used_the_verifier_is_new(salt):
+    first, second = scram_verifier_like("p", salt), scram_verifier_like("p", salt)
+    assert first != second and verifies("p", first) and verifies("p", second)
 
 
 @settings(max_examples=40, deadline=None, derandomize=True, database=None)

@@ -7,6 +7,7 @@ from ansible_collections.timescaledb.multinode.plugins.plugin_utils._probe impor
 
 LINES = """\
 asked_database=metrics
+asked_role=postgres
 asked_passfile=/etc/timescaledb-multinode.passfile
 system=debian bookworm Debian GNU/Linux 12 (bookworm)
 memory=24683520
@@ -32,7 +33,7 @@ included=yes
 data=/var/lib/postgresql/15/main
 initialized=15
 filled=yes
-passfile=postgres:postgres 0600 3f0a
+passfile=postgres:postgres 0600
 settings=postgres:postgres 0644 9c1b
 hba=postgres:postgres 0640
 rule=host "a=b" "postgres" 10.0.0.2/32 scram-sha-256
@@ -42,6 +43,8 @@ listening=1538
 listening=0016
 port=5432
 recovery=false
+passfile_digest=5a17:3f0a
+salt=4096:c2FsdA==
 preloads=timescaledb, auto_explain
 pending={"restart":null,"reload":false,"errors":"x line 3: \\"y\\" is not good"}
 encoding=UTF8
@@ -110,7 +113,7 @@ def test_memory_is_the_same_after_the_next_boot() -> None:
 
 def test_files() -> None:
     probe = parse_probe(LINES)
-    assert probe["passfile"] == "postgres:postgres 0600 3f0a"
+    assert (probe["passfile"], probe["passfile_digest"]) == ("postgres:postgres 0600", "5a17:3f0a")
     assert probe["settings"] == "postgres:postgres 0644 9c1b"
     assert probe["hba"] == "postgres:postgres 0640"
     assert probe["rules"] == ['host "a=b" "postgres" 10.0.0.2/32 scram-sha-256', "host all all 10.0.0.3/32 scram-sha-256"]

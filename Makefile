@@ -1,7 +1,7 @@
 # The work is done by small programs; this file only names them.
 PYTHON ?= python3
 
-.PHONY: demo demo-clean test lint sanity unit integration molecule interrupt artefact bench faults simulate clean
+.PHONY: demo demo-clean test lint sanity unit integration molecule interrupt canary artefact bench faults simulate clean
 
 demo:
 	@$(PYTHON) tests/demo/run.py
@@ -12,7 +12,7 @@ demo-clean:
 test:
 	@$(PYTHON) tests/run.py
 
-lint sanity unit integration molecule interrupt artefact:
+lint sanity unit integration molecule interrupt canary artefact:
 	@$(PYTHON) tests/run.py $@
 
 bench:

@@ -1,7 +1,7 @@
 # GPL-3.0-or-later (see LICENSE)
 """Runs the stages of make test: all of them, or those that are named. Nothing need be installed beforehand.
 
-    python3 tests/run.py [lint] [sanity] [unit] [integration] [molecule] [interrupt] [faults] [artefact]
+    python3 tests/run.py [lint] [sanity] [unit] [integration] [molecule] [interrupt] [canary] [faults] [artefact]
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ import toolbox
 from toolbox import LOGS, Outcome
 
 Stage = tuple[str, Callable[[Path], Outcome]]
-NAMES = ("lint", "sanity", "unit", "integration", "molecule", "interrupt", "faults", "artefact")
-ON_HOSTS = {"molecule", "interrupt", "faults", "artefact"}
+NAMES = ("lint", "sanity", "unit", "integration", "molecule", "interrupt", "canary", "faults", "artefact")
+ON_HOSTS = {"molecule", "interrupt", "canary", "faults", "artefact"}
 LINES_OF_A_FAILED_LOG = 60
 
 
@@ -95,6 +95,8 @@ def _host_stages(wanted: list[str], containers: bool, outcomes: dict[str, Outcom
                 stages.append((name, partial(hosts.molecule, scenario)))
     if "interrupt" in wanted:
         stages.append(("interrupt", hosts.interrupt))
+    if "canary" in wanted:
+        stages.append(("canary", hosts.canary))
     if "faults" in wanted:
         stages.append(("faults", hosts.faults))
     if not containers:

@@ -1,5 +1,5 @@
 # GPL-3.0-or-later (see LICENSE)
-"""The stages that need test hosts: molecule's scenarios, interrupted deployments, faults, and the demo from the artefact that users install."""
+"""The stages that need test hosts: molecule's scenarios, interruptions, the hunt for secrets, faults, and the demo from the artefact that users install."""
 
 from __future__ import annotations
 
@@ -71,6 +71,20 @@ def faults(log: Path) -> Outcome:
 def _points() -> list[dict]:
     results = BUILD / "faults.json"
     return json.loads(results.read_text())["per_point"] if results.exists() else []
+
+
+def canary(log: Path) -> Outcome:
+    """Each place that was looked at, and each place where a secret belongs, is a test; so is each leak."""
+    outcome = Outcome()
+    run(["python", str(CHECKOUT / "tests" / "canary" / "run.py")], log)
+    found = json.loads((BUILD / "canary.json").read_text())
+    for name in found["passed"]:
+        outcome.count(name, True)
+    for name, remark in found["failed"].items():
+        outcome.count(f"{name}: {remark}", False)
+    for name, reason in found["skipped"].items():
+        outcome.skip(name, reason)
+    return outcome
 
 
 def artefact(log: Path) -> Outcome:

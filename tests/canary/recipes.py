@@ -1,0 +1,51 @@
+# GPL-3.0-or-later (see LICENSE)
+"""How each playbook of the collection is run, in this order. A playbook without a line here fails the test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+PLAYBOOKS = Path(__file__).resolve().parents[2] / "playbooks"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One run, in check mode first.
+
+    Args:
+        playbook: its name without the ending.
+        variables: what is given beside the inventory and the secrets.
+        needs_real: why the stand-in will not do; empty where it will.
+    """
+
+    playbook: str
+    variables: dict[str, Any] = field(default_factory=dict)
+    needs_real: str = ""
+
+    @property
+    def name(self) -> str:
+        given = " ".join(f"{name.removeprefix('timescaledb_')}={value}" for name, value in self.variables.items())
+        return f"{self.playbook} {given}".strip()
+
+    @property
+    def by_password(self) -> bool:
+        """Whether passwords may be given: beside the other method they are refused."""
+        return self.variables.get("timescaledb_host_auth_method", "password") == "password"
+
+
+BY_CERTIFICATE = {"timescaledb_host_auth_method": "certificate"}
+NO_CERTIFICATE = "its access node has no client certificate to show to data nodes"
+
+RECIPES = (
+    Recipe("deploy", BY_CERTIFICATE, NO_CERTIFICATE),
+    Recipe("rotate_certificates", BY_CERTIFICATE, NO_CERTIFICATE),
+    # The method changes, and passwords come in.
+    Recipe("deploy"),
+    Recipe("rotate_passwords", needs_real=NO_CERTIFICATE),
+)
+
+
+def without_recipe() -> list[str]:
+    return sorted({path.stem for path in PLAYBOOKS.glob("*.yml")} - {recipe.playbook for recipe in RECIPES})

@@ -20,7 +20,14 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 CONTAINERS = CHECKOUT / "tests" / "containers" / "inventory.yml"
 PACKAGES = CHECKOUT / "build" / "engine.inventory.yml"
 GROUPS = ("timescale_access_node", "timescale_data_nodes")
-TOLD_BY_NOBODY = ("test_hosts_project", "timescaledb_database_password", "timescaledb_database_password_file", "timescaledb_tls_authority_dir")
+TOLD_BY_NOBODY = (
+    "test_hosts_project",
+    "test_hosts_user",
+    "ansible_user",
+    "timescaledb_database_password",
+    "timescaledb_database_password_file",
+    "timescaledb_tls_authority_dir",
+)
 
 
 def main(path: Path) -> int:

@@ -94,11 +94,12 @@ SELECT pg_read_file(sourcefile) AS content
 _NODE_ROLES = r"""
 WITH secured AS (
   SELECT current_setting('ssl') = 'on' AND current_setting('timescaledb.ssl_dir', true) <> '' AS by_certificate,
-         current_setting('timescaledb.ssl_dir', true) AS ssl_dir, current_setting('timescaledb.passfile', true) AS passfile),
+         current_setting('timescaledb.ssl_dir', true) AS ssl_dir, coalesce(nullif(current_setting('timescaledb.passfile', true), ''), 'passfile') AS passfile),
 certificate AS (SELECT pg_ls_dir(ssl_dir, true, false) AS file FROM secured WHERE by_certificate),
 line AS (
   SELECT (regexp_match(text, '^(?:(?:\\.|[^\\:])*:){{3}}((?:\\.|[^\\:])*):'))[1] AS role
-    FROM secured, regexp_split_to_table(pg_read_file(passfile, 0, 10000000, true), '\n') AS text WHERE NOT by_certificate AND passfile <> '')
+    FROM secured, regexp_split_to_table(pg_read_file(passfile, 0, 10000000, true), '\n') AS text
+   WHERE NOT by_certificate AND text !~ '^#')
 SELECT rolname::text AS role FROM pg_roles
  WHERE rolcanlogin AND (md5(rolname) || '.crt' IN (SELECT file FROM certificate)
                         OR rolname IN (SELECT regexp_replace(role, '\\(.)', '\1', 'g') FROM line))

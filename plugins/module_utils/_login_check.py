@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ STRANGER = "timescaledb_multinode_nobody"
 ELSEWHERE = "timescaledb_multinode_nowhere"
 # What a server says behind its access rules, and libpq where it is asked for a password that it has for other databases only.
 _BEHIND_THE_RULES = (f'database "{ELSEWHERE}" does not exist', "no password supplied", "authentication failed")
+# The server counts the sessions of a role once it has let it in, and all nodes log in at the same time.
+_FULL = "too many connections for role"
 _NOWHERE = "/nonexistent/certificate"
 _REMEDIES = (
     ("certificate verify failed", "give both hosts certificates of the same authority by running deploy on all hosts"),
@@ -62,11 +64,9 @@ class Login:
         """Where to."""
         return f"{self.parameters['host']}:{self.parameters['port']}/{self.parameters['dbname']}"
 
-    def let_through(self, refusal: str) -> str | None:
-        """A warning where the access rules of the data node are wider than those of the cluster, and something else turned the login away."""
-        if self.parameters["dbname"] != ELSEWHERE or not any(text in refusal for text in _BEHIND_THE_RULES):
-            return None
-        return f'data node "{self.node_name}" at {self.endpoint}: pg_hba.conf has a line that lets "{self.role}" into other databases as well'
+    def let_through(self, refusal: str) -> bool:
+        """Whether the data node's access rules are wider than those of the cluster, and something else turned the login away."""
+        return self.parameters["dbname"] == ELSEWHERE and any(text in refusal for text in _BEHIND_THE_RULES)
 
     def judged(self, source: str, refusal: str) -> ClusterError | None:
         """What is wrong with the attempt's end, if anything.
@@ -76,7 +76,7 @@ class Login:
             refusal: why it failed; empty where it did not.
         """
         subject = f'login from {source} to data node "{self.node_name}" as "{self.role}" {self.what}'
-        if self.accepted and refusal:
+        if self.accepted and refusal and _FULL not in refusal:
             return ClusterError(subject, f"{refusal} (file {self.file})", _remedy(refusal), self.endpoint)
         if not self.accepted and not refusal:
             remedy = "take the line that lets it in out of pg_hba.conf of the data node, or put it behind those of the cluster"
@@ -131,6 +131,19 @@ class Method:
             login("with a password", STRANGER, False, password="wrong"),
             *(login(f'to database "{ELSEWHERE}"', role, False, dbname=ELSEWHERE) for role in roles),
         ]
+
+
+def wider_rules(attempts: Iterable[tuple[Login, str]]) -> list[str]:
+    """A warning for each data node whose access rules let roles of the cluster into other databases as well, which may be wanted.
+
+    Args:
+        attempts: each with why it failed.
+    """
+    roles: dict[str, list[str]] = {}
+    for login, refusal in attempts:
+        if login.let_through(refusal):
+            roles.setdefault(login.node_name, []).append(f'"{login.role}"')
+    return [f'data node "{name}": pg_hba.conf has a line that lets {", ".join(names)} into other databases as well' for name, names in roles.items()]
 
 
 def _remedy(refusal: str) -> str:

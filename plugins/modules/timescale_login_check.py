@@ -91,7 +91,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._addresses import address_list
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import connect_with, require_driver
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
-from ansible_collections.timescaledb.multinode.plugins.module_utils._login_check import Login, Method
+from ansible_collections.timescaledb.multinode.plugins.module_utils._login_check import Login, Method, wider_rules
 
 _AT_ONCE = 16
 
@@ -126,7 +126,7 @@ def main() -> None:
     logins = method.logins(options["nodes"], options["database"], options["roles"])
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
         reasons = list(pool.map(lambda login: refusal(module, login), logins))
-    for warning in filter(None, (login.let_through(reason) for login, reason in zip(logins, reasons))):
+    for warning in wider_rules(zip(logins, reasons)):
         module.warn(warning)
     try:
         raise_all([error for error in (login.judged(options["name"], reason) for login, reason in zip(logins, reasons)) if error])

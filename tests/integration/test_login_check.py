@@ -51,7 +51,8 @@ def test_certificates_are_accepted_and_everything_else_is_turned_away(tls):
     result = by_certificate(tls, roles=["postgres", ODD])
     assert (result.get("msg"), result["changed"], result["accepted"], result["refused"]) == (None, False, 2, 8)
     # The server's rule is for all databases.
-    assert len(result["warnings"]) == 2 and 'lets "postgres" into other databases as well' in result["warnings"][0]
+    (warning,) = result["warnings"]
+    assert f'lets "postgres", "{ODD}" into other databases as well' in warning
 
 
 @pytest.mark.parametrize(
@@ -146,3 +147,13 @@ def test_trust_is_found(secured, tmp_path):
 def test_a_server_that_does_not_answer_is_named(secured, tmp_path):
     message = check(secured, tmp_path, nodes=[{"node_name": "dn1", "host": "127.0.0.1", "port": 1}], roles=[SECURED])["msg"]
     assert "127.0.0.1:1/" in message and "start the node" in message
+
+
+def test_a_role_whose_sessions_are_limited_is_let_in_all_the_same(secured, tmp_path):
+    hba(secured, f"host {READY} {SECURED} 127.0.0.1/32 scram-sha-256")
+    secured.query("postgres", f"ALTER ROLE {SECURED} NOSUPERUSER CONNECTION LIMIT 0")
+    try:
+        result = check(secured, tmp_path, roles=[SECURED])
+    finally:
+        secured.query("postgres", f"ALTER ROLE {SECURED} SUPERUSER CONNECTION LIMIT -1")
+    assert (result.get("msg"), result["accepted"]) == (None, 1)

@@ -100,7 +100,12 @@ def _operating_system(host: dict[str, Any]) -> Found:
 
 
 def _python(host: dict[str, Any]) -> Found:
-    if host["probe"]["python"] or host["os_family"] not in _FAMILIES:
+    if host["os_family"] not in _FAMILIES:
+        return []
+    if host["probe"]["outdated"]:
+        cause = f"it is {host['probe']['outdated']}, and this collection's modules need 3.9"
+        return [("Python", cause, "install a newer one with psycopg2, and name it by ansible_python_interpreter")]
+    if host["probe"]["python"]:
         return []
     return [("Python", "there is none, and Ansible's modules need it", "install python3, or correct ansible_python_interpreter")]
 

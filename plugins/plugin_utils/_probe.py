@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from typing import Any
 
 _FLAGS = ("systemd", "unfinished", "python", "driver", "config", "included", "filled", "recovery", "secured", "cryptography")
-_TEXTS = ("family", "postgres", "initialized", "data", "encoding", "collation", "ctype", "extension", "preloads", "salt")
+_TEXTS = ("family", "outdated", "postgres", "initialized", "data", "encoding", "collation", "ctype", "extension", "preloads", "salt")
 _FILES = ("passfile", "passfile_digest", "settings", "hba", "authority")
 _ASKED = ("asked_database", "asked_role", "asked_passfile")
 _NUMBERS = ("cpus", "port")
@@ -25,8 +25,9 @@ def parse_probe(text: str) -> dict[str, Any]:
         asked_database, asked_role and asked_passfile: what the probe was about.
         Of the machine: family (Debian, RedHat or None), system (id, codename and name of the operating system), systemd (bool),
         memory (bytes), cpus, packages (name -> version, held), postgres (version text), available (TimescaleDB versions),
-        unfinished (dpkg was interrupted), python (there is one), driver (a Python there has psycopg), addresses (name -> IP
-        addresses), own (its IP addresses), others (port -> file of another PostgreSQL cluster), listening (ports).
+        unfinished (dpkg was interrupted), python (there is one), outdated (its version, where it is too old for modules), driver (a
+        Python there has psycopg), addresses (name -> IP addresses), own (its IP addresses), others (port -> file of
+        another PostgreSQL cluster), listening (ports).
         Of the PostgreSQL cluster: config, included (conf.d is), filled (bool), initialized (major version or None), data (path),
         passfile, settings and hba (owner, mode and, for settings, SHA-256 of these files), rules (lines of the collection's block in
         pg_hba.conf), secured (its settings are those of login by certificate).

@@ -19,9 +19,14 @@ case " $os " in
 esac
 echo "family=$family"
 # Unlike this script, Ansible's modules are written in it.
-for python in ${interpreter:-python3 /usr/libexec/platform-python}; do
-    command -v "$python" >/dev/null && echo python=yes && break
+outdated=
+for python in ${interpreter:-python3 /usr/libexec/platform-python python3.9 python3.11 python3.12}; do
+    command -v "$python" >/dev/null || continue
+    echo python=yes
+    outdated=$("$python" -c 'import sys; sys.version_info >= (3, 9) or print("%d.%d" % sys.version_info[:2])')
+    [ -z "$outdated" ] && break
 done
+[ -n "$outdated" ] && echo "outdated=$outdated"
 for _ in 1 2; do
     [ "$1" = "$family" ] && bindir=$2 config=$3 data=$4
     shift 4

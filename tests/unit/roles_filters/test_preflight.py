@@ -118,6 +118,11 @@ def test_a_host_without_python() -> None:
     assert "Ansible's modules need it" in cause
 
 
+def test_a_python_that_is_too_old() -> None:
+    (found,) = host_findings(host(probe=dict(outdated="3.6")))
+    assert "it is 3.6" in found["cause"] and "ansible_python_interpreter" in found["remedy"]
+
+
 @pytest.mark.parametrize(
     ("probe", "reason"),
     [

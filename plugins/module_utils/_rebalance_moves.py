@@ -7,27 +7,42 @@
 
 from __future__ import annotations
 
+from array import array
+
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_board import Board
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_fleet import NOWHERE, Fleet, Move
 
 
-def moves_between(fleet: Fleet, board: Board) -> list[Move]:
-    """The moves, new copies before all others; of each kind, the biggest first, so that no big one is left when all others are done."""
+def moves_between(board: Board, numbers: array) -> list[Move]:
+    """The moves, new copies before all others; of each kind, the biggest first, so that no big one is left when all others are done.
+
+    Args:
+        numbers: by chunk, what the answer is to call it.
+    """
+    fleet = board.fleet
     copies: list[Move] = []
     moves: list[Move] = []
     reads = [0] * len(fleet.nodes)
     first, slots, holders = board.first, board.slots, board.before
-    touched = dict.fromkeys(board.chunk_of(slot) for slot, (was, becomes) in enumerate(zip(holders, slots)) if was != becomes)
-    for chunk in touched:
+    # By chunk, the one slot that changed; NOWHERE where several did.
+    touched: dict[int, int] = {}
+    for slot, (was, becomes) in enumerate(zip(holders, slots)):
+        if was != becomes:
+            chunk = board.chunk_of(slot)
+            touched[chunk] = NOWHERE if chunk in touched else slot
+    for chunk, slot in touched.items():
+        if slot != NOWHERE and holders[slot] != NOWHERE != slots[slot]:
+            moves.append(Move(numbers[chunk], holders[slot], slots[slot], True))
+            continue
         begin, end = first[chunk], first[chunk + 1]
         before, after = set(holders[begin:end]), set(slots[begin:end])
         gone = sorted(before - after - {NOWHERE}, key=board.rank.__getitem__)
         come = sorted(after - before - {NOWHERE}, key=board.rank.__getitem__)
-        moves += [Move(chunk, source, destination, True) for source, destination in zip(gone, come)]
+        moves += [Move(numbers[chunk], source, destination, True) for source, destination in zip(gone, come)]
         for destination in come[len(gone) :]:
             source = min((node for node in before if node != NOWHERE and fleet.nodes[node].takes_part), key=lambda node: (reads[node], board.rank[node]))
             reads[source] += fleet.sizes[chunk]
-            copies.append(Move(chunk, source, destination, False))
+            copies.append(Move(numbers[chunk], source, destination, False))
     return copies + moves
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 from itertools import islice
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_board import Board
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_fleet import NOWHERE, Fleet, Goal, Move, Rebalance
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_fleet import NOWHERE, Fleet, Goal, Rebalance
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_levels import Band, band, least_to_move, to_give
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_mending import Mending
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_moves import loads_after, moved_bytes, moves_between
@@ -35,13 +35,13 @@ def plan_rebalance(fleet: Fleet, goal: Goal) -> Rebalance:
     planner.place_homeless()
     while goal.balance and planner.balance() and planner.place_homeless():
         pass  # what found no place at first found one now
-    moves = moves_between(ordered, planner.board)
+    moves = moves_between(planner.board, numbers)
     return Rebalance(
-        moves=[Move(numbers[move.chunk], move.source, move.destination, move.deletes) for move in moves],
+        moves=moves,
         before=planner.board.loads_before,
-        after=loads_after(ordered, planner.board.loads_before, moves),
+        after=loads_after(fleet, planner.board.loads_before, moves),
         targets=planner.band().shares,
-        moved_bytes=moved_bytes(ordered, moves),
+        moved_bytes=moved_bytes(fleet, moves),
         least_bytes=least,
         unplaced=sorted({ordered.ids[chunk] for chunk, _slot in planner.board.homeless()}),
     )
@@ -57,7 +57,7 @@ class _Planner:
     def band(self) -> Band:
         """What nodes should hold once everything has a place."""
         board = self.board
-        total = sum(board.loads) + sum(board.sizes[chunk] for chunk, slot in self._homeless if not self._is_home(board.slots[slot]))
+        total = sum(board.loads) + sum(board.sizes[chunk] for chunk, _slot in self._homeless)
         return band(total, board.weights, board.biggest(), board.limits, self._goal.tolerance)
 
     def _is_home(self, node: int) -> bool:
@@ -79,12 +79,13 @@ class _Planner:
         takers = Takers(board, self._newest, range(len(board.loads)), found.most, shares)
         placed = False
         for chunk, slot in self._homeless:
-            if self._is_home(board.slots[slot]) or not self._has_source(chunk):
+            if not self._has_source(chunk):
                 continue
             taker = takers.for_homeless(chunk)
             if taker != NOWHERE:
                 self._put(chunk, slot, taker)
                 placed = True
+        self._homeless = [(chunk, slot) for chunk, slot in self._homeless if not self._is_home(board.slots[slot])]
         return placed
 
     def _has_source(self, chunk: int) -> bool:

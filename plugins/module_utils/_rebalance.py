@@ -13,8 +13,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, observe_access_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, connect_as_login
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_estimate import assumed_seconds
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import RebalancePlan, Wanted, check_capacity, check_wanted, plan_moves
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import observe_fleet, read_placement
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_reach import check_reach
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_run import Runner
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_text import figures, nodes_with, overview, placement_after, plan_table
 
@@ -47,6 +49,8 @@ def _rebalance(module: AnsibleModule, connection: Connection) -> dict[str, Any]:
     before = nodes_with(observed, read_placement(connection), names)
     plan = plan_moves(wanted, access_node, observed)
     check_capacity(plan, observed, access_node, module.params["concurrency"])
+    plan.seconds = assumed_seconds(plan.moves, observed.capacities, module.params["concurrency"])
+    check_reach(module, connection, access_node, plan)
     after = nodes_with(observed, placement_after(observed, plan), names)
     text = plan_table(plan, before, after)
     result: dict[str, Any] = dict(failed=False, before=before, plan=figures(plan), moves=[move.shown() for move in plan.moves], stopped="")

@@ -84,6 +84,7 @@ class RebalancePlan:
         attaches: hypertable and data node, to be attached before chunks can go there.
         moves: all that is wanted, up to the limit of bytes.
         left: moves that the limit leaves for another run.
+        seconds: what the moves are estimated to take.
         lost: chunks without a copy on an available data node.
         unavailable: data nodes whose copies are given up as soon as others have enough.
     """
@@ -99,6 +100,7 @@ class RebalancePlan:
     surplus: list[tuple[Hypertable, list[PlacedChunk]]] = field(default_factory=list)
     healing: list[Step] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    seconds: int = 0
 
     @property
     def preparations(self) -> list[tuple[str, str, Statement]]:

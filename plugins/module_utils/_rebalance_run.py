@@ -19,6 +19,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._apply impor
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_cleaning import clean_up
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_estimate import seconds_left
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import PREFIX, ChunkMove, RebalancePlan
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Observed, read_operations, read_placement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_mover import ChunkMover
@@ -71,7 +72,8 @@ class Runner:
         waiting = list(plan.moves)
         under_way: dict[Future, ChunkMove] = {}
         failures: list[ClusterError] = []
-        end = monotonic() + limit if limit else None
+        begun = monotonic()
+        end = begun + limit if limit else None
         handlers = {number: signal.signal(number, self._stop) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             with ThreadPoolExecutor(_MOST_AT_A_TIME) as pool:
@@ -84,7 +86,7 @@ class Runner:
                             break
                         waiting.remove(move)
                         under_way[pool.submit(mover.move, move)] = move
-                    self._say(plan, under_way)
+                    self._say(plan, under_way, monotonic() - begun)
                     for future in wait(under_way, return_when=FIRST_COMPLETED, timeout=1).done:
                         move = under_way.pop(future)
                         error = future.exception()
@@ -105,10 +107,12 @@ class Runner:
     def _stop(self, number: int, dummy: Any) -> None:
         self._stopped = f"signal {signal.Signals(number).name} asked for it"
 
-    def _say(self, plan: RebalancePlan, under_way: dict[Future, ChunkMove]) -> None:
+    def _say(self, plan: RebalancePlan, under_way: dict[Future, ChunkMove], elapsed: float) -> None:
         """To who watches pg_stat_activity: application_name has room for 63 bytes."""
         total, moved = (sum(move.chunk.bytes for move in moves) for moves in (plan.moves, self.done))
         text = f"timescale_rebalance {len(self.done)}/{len(plan.moves)}+{len(under_way)} {moved >> 20}/{total >> 20} MB"
+        left = seconds_left(elapsed, self.done, plan.moves)
+        text += "" if left is None else f" ~{left} s"
         self._connection.run(Statement("SELECT set_config('application_name', %s, false)", values=(text,)), "access node")
 
     def _clean_after_failure(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_estimate import BYTES_A_SECOND, SECONDS_A_CHUNK, duration
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import RebalancePlan, copies_kept
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Observed
 
@@ -44,6 +45,7 @@ def figures(plan: RebalancePlan) -> dict[str, int]:
         bytes=sum(move.chunk.bytes for move in plan.moves),
         moves_left=len(plan.left),
         bytes_left=sum(move.chunk.bytes for move in plan.left),
+        seconds=plan.seconds,
         least_bytes=plan.rebalance.least_bytes,
     )
 
@@ -52,6 +54,9 @@ def overview(plan: RebalancePlan, before: list[dict[str, Any]], after: list[dict
     """Lines: what it takes, and the nodes before and after. The same where there is nothing to do."""
     numbers = figures(plan)
     lines = [f"Plan: {numbers['moves']} chunks, {_size(numbers['bytes'])}; at the least {_size(numbers['least_bytes'])} have to be moved"]
+    if plan.moves:
+        assumption = f"{SECONDS_A_CHUNK:g} s for a chunk and {_size(BYTES_A_SECOND)} a second"
+        lines.append(f"estimate: {duration(plan.seconds)} at {assumption}; how long the rest takes is told from what was moved, as soon as it runs")
     if plan.left:
         lines.append(f"left for another run by byte_limit: {numbers['moves_left']} chunks, {_size(numbers['bytes_left'])}")
     width = max([len(node["node_name"]) for node in before] + [9])

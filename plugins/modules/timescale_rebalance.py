@@ -18,7 +18,8 @@ description:
   - A hypertable is attached to a data node before its chunks go there, without a change of its partitions.
   - An interrupted or failed run is finished by running the task again. It first cleans up what was left. Copies that were not compared with
     their source are dropped and made anew.
-  - While it runs, the C(application_name) of its session in C(pg_stat_activity) on the access node tells how far it is, and
+  - While it runs, the C(application_name) of its session in C(pg_stat_activity) on the access node tells how far it is and how many seconds it
+    still takes, judged by the moves that are done, and
     C(_timescaledb_catalog.chunk_copy_operation) which chunks are under way, with operations that begin with C(tsmn_).
 options:
   state:
@@ -86,7 +87,9 @@ extends_documentation_fragment:
   - timescaledb.multinode._login
 notes:
   - Needs TimescaleDB 2.7 or newer and a superuser. The servers of data nodes need C(wal_level = logical) and enough slots, senders and logical workers, and
-    have to let each other in. With PostgreSQL's default for C(wal_retrieve_retry_interval) every chunk takes five seconds longer.
+    have to let each other in. Before anything is changed, also in check mode, each data node that takes chunks logs in to those that it gets them from, as
+    TimescaleDB will have it do, by a subscription in a transaction that is rolled back. With PostgreSQL's default for C(wal_retrieve_retry_interval)
+    every chunk takes five seconds longer.
   - With O(time_limit), a run may do less than check mode predicted.
 seealso:
   - module: timescaledb.multinode.timescale_cluster
@@ -144,10 +147,15 @@ plan:
     bytes_left:
       description: Their bytes.
       type: int
+    seconds:
+      description:
+        - What the moves are estimated to take, at half a second for a chunk, 50 MB a second, and what C(wal_retrieve_retry_interval) of the data nodes
+          adds.
+      type: int
     least_bytes:
       description: What any plan for the same goal has to move at the least.
       type: int
-  sample: {"moves": 8, "bytes": 134217728, "moves_left": 0, "bytes_left": 0, "least_bytes": 127506841}
+  sample: {"moves": 8, "bytes": 134217728, "moves_left": 0, "bytes_left": 0, "seconds": 7, "least_bytes": 127506841}
 overview:
   description: The plan as a table for people, line by line.
   returned: success, and when a move failed

@@ -267,7 +267,7 @@ def test_it_stops_cleanly_when_it_is_asked_to(fleet):
     fleet.distribute(days=12)
     fleet.register("m2")
     run = start_module(MODULE, fleet.cluster.login(state="balanced"))
-    wait_until(lambda: fleet.cluster.query("SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'timescale_rebalance 1/%'"))
+    wait_until(lambda: fleet.cluster.query("SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'timescale_rebalance 1/% MB ~% s'"))
     os.kill(run, signal.SIGTERM)
     _pid, status = os.waitpid(run, 0)
     assert os.waitstatus_to_exitcode(status) == 0

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from time import monotonic, sleep
 from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule
@@ -26,7 +27,29 @@ ReadState = Callable[[AnsibleModule, Connection], State]
 _NAMES = (("node_name",), ("job",), ("node", "name"), ("schema", "relation"))
 
 
-def converge(module: AnsibleModule, make_plan: MakePlan, read_state: ReadState, only: str | None = None) -> None:
+# What the server, or its death, says to sessions while it starts again after a crash.
+_RESTARTING = (
+    "is starting up",
+    "in recovery mode",
+    "not yet accepting connections",
+    "closed the connection unexpectedly",
+    "is shutting down",
+    "terminating connection",
+    "crash of another server process",
+)
+_POLL = 0.05
+
+
+class _Failed(Exception):
+    """The end of an attempt: the error, and what the result says beside it."""
+
+    def __init__(self, error: ClusterError, message: str, result: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.error = error
+        self.result = result
+
+
+def converge(module: AnsibleModule, make_plan: MakePlan, read_state: ReadState, only: str | None = None, patience: float = 0) -> None:
     """Run a module from connection to exit_json or fail_json.
 
     Args:
@@ -34,11 +57,26 @@ def converge(module: AnsibleModule, make_plan: MakePlan, read_state: ReadState, 
         read_state: reads the state again after steps were taken, in the form of Plan.after.
         only: the one kind of objects that the module is about; its result has them as a list. A module about a whole cluster shows the
             objects that change, for the others may be many.
+        patience: seconds to go on trying while the access node's server starts again.
     """
+    end = monotonic() + patience
+    while True:
+        try:
+            result = _attempt(module, make_plan, read_state, only)
+            break
+        except _Failed as failure:
+            if monotonic() > end or not any(text in failure.error.cause for text in _RESTARTING):
+                module.fail_json(msg=str(failure), **failure.result)
+        sleep(_POLL)
+    module.exit_json(**result)
+
+
+def _attempt(module: AnsibleModule, make_plan: MakePlan, read_state: ReadState, only: str | None) -> dict[str, Any]:
+    """The result. Raises _Failed."""
     try:
         connection = connect_as_login(module)
     except ClusterError as error:
-        module.fail_json(msg=str(error))
+        raise _Failed(error, str(error), {}) from error
     result: dict[str, Any] = {}
     try:
         access_node = observe_access_node(connection)
@@ -60,15 +98,15 @@ def converge(module: AnsibleModule, make_plan: MakePlan, read_state: ReadState, 
     except InterruptedPlan as error:
         done = [shown for step, shown in zip(plan.steps, result["steps"]) if step in error.done]
         result.update(changed=bool(done), steps=done)
-        module.fail_json(msg=f"{error} Steps done before it: {len(done)}; run the task again to go on.", **result)
+        raise _Failed(error, f"{error} Steps done before it: {len(done)}; run the task again to go on.", result) from error
     except ClusterError as error:
-        module.fail_json(msg=str(error))
+        raise _Failed(error, str(error), {}) from error
     finally:
         connection.close()
     if module._diff:
         # What is prepared is shown as it is, below the two states.
         result["diff"] = dict(before=before, after=after, prepared=text)
-    module.exit_json(**result)
+    return result
 
 
 def _without_equal(before: State, after: State) -> tuple[State, State]:

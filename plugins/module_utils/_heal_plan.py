@@ -32,9 +32,10 @@ def plan_healing(access_node: AccessNode, answers: list[NodeAnswer], known: dict
         before={KIND: [transaction.shown() for _answer, transaction, _judgement in judged]},
         after={KIND: [transaction.shown() for _answer, transaction, judgement in judged if judgement.decision == LEAVE]},
         warnings=[f'data node "{answer.node.node_name}" is not healed: {answer.reason}' for answer in answers if answer.reason],
+        # Not "unreachable", which Ansible takes for what it has to say of the host.
         notes=dict(
             transactions=[_evidence(transaction, judgement, known) for _answer, transaction, judgement in judged],
-            unreachable=[dict(node_name=answer.node.node_name, reason=answer.reason) for answer in answers if answer.reason],
+            silent_nodes=[dict(node_name=answer.node.node_name, reason=answer.reason) for answer in answers if answer.reason],
         ),
     )
     if access_node.superuser:

@@ -87,6 +87,12 @@ def unwanted_node(node_name: str) -> WantedNode:
     return _wanted({**row, "state": "absent", "node_name": node_name})
 
 
+def dead_node(node_name: str) -> WantedNode:
+    """One that is to be marked unavailable."""
+    row = {name: option.get("default") for name, option in node_options(required=False).items()}
+    return _wanted({**row, "node_name": node_name, "available": False})
+
+
 def node_list() -> dict[str, Any]:
     """The option with a list of data nodes, as AnsibleModule wants it."""
     return dict(type="list", elements="dict", options=node_options(required=True))

@@ -114,7 +114,7 @@ transactions:
       description: Why.
       type: str
       sample: transaction 1234 of the access node is committed and is in remote_txn
-unreachable:
+silent_nodes:
   description: Data nodes that were not looked at, and why.
   returned: success, and when a step failed
   type: list

@@ -67,7 +67,7 @@ class _Bench:
         fail(victim)
         time.sleep(1)
         begin = time.monotonic()
-        playbook = self.hosts.start(REPLACE, timescaledb_repair_nodes=[victim])
+        playbook = self.hosts.start(REPLACE, timescaledb_repair_nodes=[victim], timescaledb_repair_end_sessions=True)
         while not (self.hosts.accepts(WRITE.format(day=0)) and self._write_new_chunk()):
             if time.monotonic() - begin > 10 * MOST_SECONDS:
                 break

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from _cluster import DATA_NODE
 
+MODULE = "timescale_failover"
 CANCEL = (Path(__file__).parents[2] / "roles/timescaledb_repair/files/cancel.sql").read_text()
 OLD, NEW = (f"INSERT INTO t SELECT '{day}'::timestamptz, n FROM generate_series(1, 50) n" for day in ("2026-01-01", "2026-03-01"))
 
@@ -45,7 +45,7 @@ def test_writes_go_on_although_a_data_node_hangs(replicated, mortal):
         hung.start()
         _wait_for(replicated, MAKES_CHUNK)
         # Nothing waits for the node that hangs, but what needs a new chunk.
-        assert replicated.succeed(DATA_NODE, node_name="mortal", available=False)["changed"] is True
+        assert replicated.succeed(MODULE, nodes=["mortal"], connect_timeout=2)["changed"] is True
         replicated.query(OLD)
         with pytest.raises(psycopg2.Error, match="lock timeout"):
             replicated.query(f"SET lock_timeout = '500ms'; {NEW}")
@@ -55,6 +55,35 @@ def test_writes_go_on_although_a_data_node_hangs(replicated, mortal):
     assert len(errors) == 1 and "canceling statement due to user request" in errors[0]
     assert "terminated by signal" not in replicated.an.log_since(offset)
     assert replicated.query("SELECT count(*) FROM t WHERE time >= '2026-03-01'") == [(50,)]
+
+
+def test_a_dead_one_is_marked_and_the_second_run_finds_it_so(replicated, mortal):
+    replicated.refuse(MODULE, 'data node "mortal"', "it answers, so that it is not dead", nodes=["mortal", "nobody"])
+    mortal.stop()
+    before = replicated.nodes()
+    predicted = replicated.succeed(MODULE, check=True, nodes=["mortal", "nobody"])
+    assert replicated.nodes() == before
+    result = replicated.succeed(MODULE, nodes=["mortal", "nobody"])
+    assert all(result[key] == predicted[key] for key in ("changed", "before", "after", "steps", "diff"))
+    assert result["changed"] is True and replicated.nodes()["mortal"][3] is False
+    again = replicated.succeed(MODULE, nodes=["mortal", "nobody"])
+    assert again["changed"] is False and again["before"] == again["after"] == result["after"]
+    for statement in (OLD, NEW):
+        replicated.query(statement)
+
+
+def test_one_that_answers_by_force(replicated):
+    assert replicated.succeed(MODULE, nodes=["dn1"], force=True)["changed"] is True and replicated.nodes()["dn1"][3] is False
+    assert replicated.succeed(MODULE, nodes=["dn1"])["changed"] is False
+    replicated.refuse(MODULE, "option connect_timeout: it is 0", nodes=["dn1"], connect_timeout=0)
+
+
+def test_the_crash_that_a_dead_node_brings_about_is_waited_for(replicated, mortal):
+    mortal.stop("immediate")
+    with pytest.raises(psycopg2.OperationalError, match="server closed the connection"):
+        replicated.query(OLD)
+    assert replicated.succeed(MODULE, nodes=["mortal"])["changed"] is True
+    replicated.query(OLD)
 
 
 def test_nobody_else_is_cancelled(replicated):

@@ -24,7 +24,7 @@ def heal(cluster: Cluster, **arguments) -> dict:
     predicted = cluster.succeed(MODULE, check=True, **arguments)
     assert before == ({name: (left(cluster, name), made(cluster, name)) for name in ("dn1", "dn2", "dn3")}, recorded(cluster))
     result = cluster.succeed(MODULE, **arguments)
-    for key in ("changed", "before", "after", "steps", "diff", "unreachable", "warnings"):
+    for key in ("changed", "before", "after", "steps", "diff", "silent_nodes", "warnings"):
         assert result[key] == predicted[key], key
     assert result["changed"] is bool(result["steps"])
     again = cluster.succeed(MODULE, **arguments)
@@ -38,7 +38,7 @@ def decisions(result: dict) -> dict[str, str]:
 
 def test_nothing_to_heal(nodes):
     result = heal(nodes)
-    assert result["changed"] is False and result["transactions"] == result["unreachable"] == []
+    assert result["changed"] is False and result["transactions"] == result["silent_nodes"] == []
 
 
 def test_what_is_certain_is_ended_on_all_nodes(nodes):
@@ -104,7 +104,7 @@ def test_a_dead_node_is_reported_and_the_others_are_healed(nodes, mortal):
     mortal.stop()
     result = heal(nodes)
     assert made(nodes, "dn1") == {name}
-    assert [found["node_name"] for found in result["unreachable"]] == ["mortal"]
+    assert [found["node_name"] for found in result["silent_nodes"]] == ["mortal"]
     assert any('data node "mortal" is not healed: no connection' in warning for warning in result["warnings"])
 
 
@@ -119,7 +119,7 @@ def test_a_database_of_another_cluster_is_left_alone(nodes):
     name = leave(nodes, "dn1", "ROLLBACK", recorded=False)
     nodes.dn("dn1").query(nodes.database, "UPDATE _timescaledb_catalog.metadata SET value = gen_random_uuid() WHERE key = 'dist_uuid'")
     result = heal(nodes)
-    assert "no data node of this cluster" in result["unreachable"][0]["reason"] and left(nodes, "dn1") == {name}
+    assert "no data node of this cluster" in result["silent_nodes"][0]["reason"] and left(nodes, "dn1") == {name}
 
 
 def test_a_role_that_is_no_superuser(nodes):

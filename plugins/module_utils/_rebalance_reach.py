@@ -94,7 +94,7 @@ def _check(module: AnsibleModule, access_node: AccessNode, destination: DataNode
     with closing(raw) as connection:
         for source in sources:
             login = copy_login(access_node, source, mappings.get(source.node_name, {}))
-            refusal = _refusal(connection, conninfo(login), subject)
+            refusal = refusal_of(connection, conninfo(login), subject)
             if refusal:
                 name = f'data node "{source.node_name}"'
                 cause = f'it cannot log in to {name} at {source.endpoint} as "{login["user"]}", as it has to for chunks that come from there: {refusal}'
@@ -128,11 +128,11 @@ def conninfo(login: dict[str, Any]) -> Secret:
     return Secret(" ".join(f"{name}='{quoted(value)}'" for name, value in login.items()))
 
 
-def _refusal(connection: Connection, login: Secret, subject: str) -> str:
-    """Why it did not let itself be reached; empty where it did."""
+def refusal_of(connection: Connection, login: Secret, subject: str, seconds: int = _SECONDS) -> str:
+    """Why the server of the connection cannot log in there; empty where it can."""
     connection.run(Statement("BEGIN"), subject)
     try:
-        connection.run(Statement(_QUIETLY, values=(f"{_SECONDS}s",)), subject)
+        connection.run(Statement(_QUIETLY, values=(f"{seconds}s",)), subject)
         connection.run(Statement(_TELL, values=(login,)), subject)
         connection.run(Statement(_TRY), subject)
         refusal = connection.run(Statement(_REFUSAL), subject)[0]["refusal"]

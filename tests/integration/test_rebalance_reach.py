@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from types import SimpleNamespace
 
 import pytest
 from _cluster import Cluster
 from _fleet import MODULE, Fleet
-from _servers import PASSWORD, SECURED, Server, give_to_server_user
+from _servers import PASSWORD, READY, SECURED, Server, give_to_server_user
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import connect_with
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_reach import conninfo, refusal_of
 
 pytestmark = pytest.mark.real_engine("it does not copy chunks between data nodes")
 
@@ -99,3 +102,16 @@ def test_a_password_of_a_user_mapping_is_in_no_log(fleet):
     refused(fleet, f'as "{SECURED}"', "password authentication failed", state="drained", nodes=["m1"])
     for name, offset in begun.items():
         assert PASSWORD not in fleet[name].log_since(offset)
+
+
+def test_nobody_waits_for_a_port_that_never_says_a_word(servers, silent_port):
+    """The server's own attempt has no limit of time, whatever the connection string says."""
+    server = servers.access_node
+    parameters = dict(host="127.0.0.1", port=server.port, dbname=READY, user="postgres")
+    connection, reason = connect_with(SimpleNamespace(fail_json=None), parameters)
+    assert connection, reason
+    with closing(connection):
+        silent = conninfo(dict(parameters, port=silent_port, connect_timeout=1))
+        assert refusal_of(connection, silent, "it", seconds=2) == "canceling statement due to statement timeout"
+        # The session is as it was.
+        assert refusal_of(connection, conninfo(parameters), "it") == ""

@@ -18,7 +18,7 @@ options:
     type: dictionary
     required: true
   hosts:
-    description: Name of each node, null for the access node, and what was printed on its host.
+    description: Name of each node, empty for the access node, and what was printed on its host.
     type: list
     elements: dictionary
     required: true

@@ -24,9 +24,9 @@ def with_modes(report: Mapping[str, Any], hosts: Sequence[Mapping[str, Any]]) ->
     """The report with findings about files that PostgreSQL does not tell of.
 
     Args:
-        hosts: each with node_name, which is None for the access node, and output, as modes.sh of the role timescaledb_host prints it.
+        hosts: each with node_name, which is empty for the access node, and output, as modes.sh of the role timescaledb_host prints it.
     """
-    seen = {host["node_name"]: _modes(host["output"] or "") for host in hosts}
+    seen = {host["node_name"] or None: _modes(host["output"] or "") for host in hosts}
     findings, missed = list(report["findings"]), []
     for entry in report["not_looked_at"]:
         modes = seen.get(entry["node_name"])

@@ -38,7 +38,7 @@ def test_a_file_is_judged_by_its_mode_and_by_the_way_to_it(key, folder, severity
         if str(above).startswith(str(Path(tmp_path_factory.getbasetemp()).parent)):
             above.chmod(0o755)
     key.parent.chmod(folder)
-    found = with_modes(report(key, node_name=node_name), [dict(node_name=node_name, output=run(key))])
+    found = with_modes(report(key, node_name=node_name), [dict(node_name=node_name or "", output=run(key))])
     (finding,) = found["findings"]
     assert (finding["node_name"], finding["severity"], finding["object"]) == (node_name, severity, str(key))
     assert f"{getpass.getuser()}:" in finding["finding"] and "0604" in finding["finding"]

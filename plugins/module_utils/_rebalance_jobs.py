@@ -32,6 +32,9 @@ DELETE FROM _timescaledb_catalog.chunk_data_node d USING _timescaledb_catalog.ch
 # Changes nothing, and invalidates what sessions remember of the hypertable.
 _SAME_FACTOR = "SELECT {schema}.set_replication_factor(format('%%I.%%I', %s::text, %s::text)::regclass, %s)"
 
+# Of the tolerance: nodes that are not farther from their share are left alone.
+_TRIGGER = 2
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -171,7 +174,8 @@ def plan_moves(wanted: Wanted, access_node: AccessNode, observed: Observed) -> R
     lost = [chunk for chunk in observed.chunks.values() if not any(access_node.data_nodes[name].available for name in chunk.nodes)]
     names = sorted(access_node.data_nodes)
     fleet = _fleet(wanted, access_node, observed, names)
-    goal = Goal(balance=wanted.state == "balanced", tolerance=wanted.tolerance, spread=wanted.state == "balanced" and wanted.spread_newest)
+    balances = wanted.state == "balanced"
+    goal = Goal(balance=balances, tolerance=wanted.tolerance, trigger=_TRIGGER * wanted.tolerance, spread=balances and wanted.spread_newest)
     rebalance = plan_rebalance(fleet, goal)
     _check_placed(wanted, observed, rebalance)
     cluster = (access_node.uuid or "").replace("-", "")[:12]

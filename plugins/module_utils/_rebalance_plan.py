@@ -53,12 +53,18 @@ class _Planner:
         self.board = Board(fleet)
         self._newest = Newest(self.board) if goal.spread else None
         self._homeless = self.board.homeless()
+        # Whether bytes are moved to make nodes alike; decided once, before anything is moved.
+        self._begun = False
+        self._begun = self._is_outside(self.band()) or bool(self._homeless)
 
     def band(self) -> Band:
         """What nodes should hold once everything has a place."""
         board = self.board
         total = sum(board.loads) + sum(board.sizes[chunk] for chunk, _slot in self._homeless)
-        return band(total, board.weights, board.biggest(), board.limits, self._goal.tolerance)
+        return band(total, board.weights, board.biggest(), board.limits, self._tolerance())
+
+    def _tolerance(self) -> float:
+        return self._goal.tolerance if self._begun else max(self._goal.tolerance, self._goal.trigger)
 
     def _is_home(self, node: int) -> bool:
         return node != NOWHERE and not self.board.fleet.nodes[node].leaves

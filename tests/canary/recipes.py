@@ -37,6 +37,7 @@ class Recipe:
 
 BY_CERTIFICATE = {"timescaledb_host_auth_method": "certificate"}
 NO_CERTIFICATE = "its access node has no client certificate to show to data nodes"
+NO_COPIES = "it does not copy chunks between data nodes"
 
 RECIPES = (
     Recipe("deploy", BY_CERTIFICATE, NO_CERTIFICATE),
@@ -44,6 +45,14 @@ RECIPES = (
     # The method changes, and passwords come in.
     Recipe("deploy"),
     Recipe("rotate_passwords", needs_real=NO_CERTIFICATE),
+    Recipe("hardening_report"),
+    Recipe("heal", needs_real=NO_COPIES),
+    Recipe("replace_data_node", {"timescaledb_repair_nodes": ["data2"], "timescaledb_repair_force": True}, NO_COPIES),
+    Recipe("return_data_node", {"timescaledb_repair_nodes": ["data2"]}, NO_COPIES),
+    Recipe("add_data_node", needs_real=NO_COPIES),
+    Recipe("rebalance", needs_real=NO_COPIES),
+    # The last one: nothing of the cluster is on data2 afterwards.
+    Recipe("remove_data_node", {"timescaledb_rebalance_leaving": ["data2"]}, NO_COPIES),
 )
 
 

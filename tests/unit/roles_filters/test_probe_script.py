@@ -15,7 +15,7 @@ SCRIPT = Path(__file__).resolve().parents[3] / "roles/timescaledb_host/files/pro
 
 def probe(interpreter: str) -> dict[str, Any]:
     layout = ["/nonexistent"] * 3
-    arguments = ["database", "/nonexistent/passfile", "", "", "", "SELECT 1", interpreter, "Debian", *layout, "RedHat", *layout]
+    arguments = ["database", "role", "/nonexistent/passfile", "", "", "", "SELECT 1", interpreter, "Debian", *layout, "RedHat", *layout]
     done = subprocess.run(["sh", SCRIPT, *arguments], capture_output=True, text=True, check=True)
     return parse_probe(done.stdout)
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import random
+import re
 import shutil
 import signal
 import socket
@@ -26,6 +28,10 @@ TESTS = Path(__file__).resolve().parent.parent
 SECURED, PASSWORD = "secured", "s3cret/Pass word"
 # A database with the extension, to be copied by CREATE DATABASE, and one to log in to.
 TEMPLATE, READY = "prepared", "ready"
+
+PORTS = (10000, 32000)
+# A worker's servers take about one gibibyte.
+MEMORY, ROOM = "/dev/shm", 4 * 2**30
 
 SETTINGS = {
     "fsync": "off",
@@ -72,15 +78,34 @@ def choose_engine(root: Path) -> Engine:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """By chance, for others look for theirs as well; below the ports that the system gives to clients, who could take it before the server does."""
+    while True:
+        port = random.SystemRandom().randrange(*PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def _in_memory() -> str | None:
+    """Where files lie in memory, if there is room."""
+    if not os.access(MEMORY, os.W_OK):
+        return None
+    available = re.search(r"MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text())
+    room = min(shutil.disk_usage(MEMORY).free, int(available[1]) * 1024 if available else 0)
+    return MEMORY if room >= ROOM else None
 
 
 @contextmanager
-def directory_for_servers() -> Iterator[Path]:
-    """A short path (it holds Unix domain sockets) that the servers' user may enter."""
-    path = Path(tempfile.mkdtemp(prefix="tsmn-"))
+def directory_for_servers(in_memory: bool = False) -> Iterator[Path]:
+    """A short path (it holds Unix domain sockets) that the servers' user may enter.
+
+    Args:
+        in_memory: if there is room. A database is a thousand files, which tests make and remove on each server, one test after the other.
+    """
+    path = Path(tempfile.mkdtemp(prefix="tsmn-", dir=_in_memory() if in_memory else None))
     path.chmod(0o755)
     give_to_server_user(path)
     try:

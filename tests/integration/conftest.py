@@ -13,6 +13,8 @@ from _servers import PASSWORD, SECURED, Engine, Server, choose_engine, directory
 from _trixie import trixie
 
 DATA_NODES = 5
+# They lie in memory.
+LITTLE_WAL = {"min_wal_size": "32MB", "max_wal_size": "64MB"}
 ENGINE = pytest.StashKey[Engine]()
 DIRECTORY = pytest.StashKey[ExitStack]()
 
@@ -53,7 +55,7 @@ class Servers:
 
     def start(self, name: str, *signals: str, **settings: object) -> Server:
         base = self.base
-        return Server(name, base.engine, base.root, settings).copy_of(base, *signals).start()
+        return Server(name, base.engine, base.root, {**LITTLE_WAL, **settings}).copy_of(base, *signals).start()
 
     def extra(self, name: str, *signals: str, **settings: object) -> Server:
         if name not in self._extra:
@@ -75,7 +77,7 @@ def engine(pytestconfig: pytest.Config) -> Engine:
 
 @pytest.fixture(scope="session")
 def servers(engine: Engine):
-    with directory_for_servers() as root:
+    with directory_for_servers(in_memory=True) as root:
         servers = Servers(engine, root)
         yield servers
         with ThreadPoolExecutor() as pool:

@@ -88,7 +88,7 @@ def running(name: str, bindir: Path, root: Path) -> Iterator[list[Server]]:
 def engines() -> Iterator[dict[str, list[Server]]]:
     if host_files.find() is None:
         pytest.skip("the real TimescaleDB with multi-node is not installed on this host: nothing to compare with")
-    with directory_for_servers() as root, ExitStack() as stack:
+    with directory_for_servers(in_memory=True) as root, ExitStack() as stack:
         bindirs = {"real": Path(host_files.pg_config()).parent, "standin": install.install(root / "standin")}
         yield {name: stack.enter_context(running(name, bindir, root)) for name, bindir in bindirs.items()}
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import daemon
 import image
 import psycopg2
 import pytest
+import toolbox
 
 SECONDS_TO_START = 60
 
@@ -19,19 +21,25 @@ SECONDS_TO_START = 60
 @contextmanager
 def trixie() -> Iterator[str]:
     """The server's address; it listens at 5432, its database "ready" has the extension. Skips where there can be no containers."""
-    if not daemon.ensure():
-        pytest.skip("no container engine, so no server of Debian trixie")
-    try:
-        name = image.ensure("trixie")
-    except (RuntimeError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"the image of Debian trixie could not be built: {error}")
-    container = _docker("run", "--detach", "--rm", name)
+    container = _docker("run", "--detach", "--rm", _image())
     try:
         address = _docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", container)
         _wait(address)
         yield address
     finally:
         _docker("rm", "--force", container)
+
+
+def _image() -> str:
+    """One worker makes it, the others wait."""
+    with (toolbox.BUILD / "trixie.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not daemon.ensure():
+            pytest.skip("no container engine, so no server of Debian trixie")
+        try:
+            return image.ensure("trixie")
+        except (RuntimeError, subprocess.CalledProcessError) as error:
+            pytest.skip(f"the image of Debian trixie could not be built: {error}")
 
 
 def _wait(address: str) -> None:

@@ -8,16 +8,20 @@ from xml.etree import ElementTree
 
 from toolbox import CHECKOUT, Outcome, run
 
+# Each has servers of its own. They wait as often as they compute.
+WORKERS = 2
+
 
 def unit(log: Path) -> Outcome:
     return _pytest(["tests/unit", "tests/engine"], log)
 
 
 def integration(log: Path) -> Outcome:
-    return _pytest(["tests/integration", "tests/standin"], log)
+    # A file's tests stay together: what they share is started for them once.
+    return _pytest(["tests/integration", "tests/standin"], log, "--numprocesses", str(WORKERS), "--dist", "loadfile")
 
 
-def _pytest(folders: list[str], log: Path) -> Outcome:
+def _pytest(folders: list[str], log: Path, *options: str) -> Outcome:
     outcome = Outcome()
     for folder in folders:
         if not any((CHECKOUT / folder).rglob("test_*.py")):
@@ -25,7 +29,7 @@ def _pytest(folders: list[str], log: Path) -> Outcome:
             return outcome
     report = log.with_suffix(".xml")
     report.unlink(missing_ok=True)
-    succeeded = run(["python", "-m", "pytest", "-ra", f"--junitxml={report}", *folders], log)
+    succeeded = run(["python", "-m", "pytest", "-ra", f"--junitxml={report}", *options, *folders], log)
     for case in ElementTree.parse(report).iter("testcase") if report.exists() else ():
         name = f"{case.get('classname')}.{case.get('name')}"
         skipped = case.find("skipped")

@@ -15,7 +15,7 @@ CANCEL = (Path(__file__).parents[2] / "roles/timescaledb_repair/files/cancel.sql
 OLD, NEW = (f"INSERT INTO t SELECT '{day}'::timestamptz, n FROM generate_series(1, 50) n" for day in ("2026-01-01", "2026-03-01"))
 
 MAKES_CHUNK = """
-SELECT FROM pg_stat_activity a JOIN pg_locks l USING (pid)
+SELECT a.pid FROM pg_stat_activity a JOIN pg_locks l USING (pid)
  WHERE wait_event = 'Extension' AND state = 'active' AND mode = 'ShareUpdateExclusiveLock' AND relation = 't'::regclass
 """
 

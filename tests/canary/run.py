@@ -62,7 +62,7 @@ LEAKED = (
     ("files of hosts", "access:/var/log/postgresql/"),
     ("files of the controller", "home/leaked"),
     ("files of the controller", "cache/"),
-    ("files of the controller", "var-tmp/leaked"),
+    ("files of the controller", "tmp/leaked"),
 )
 
 
@@ -211,8 +211,9 @@ def _play(outputs: Outputs, playbook: str, name: str, *arguments: str) -> None:
 
 
 def alone(run: list[str]) -> list[str]:
-    """With the folders of ELSEWHERE for itself, as far as this user may have that."""
-    if os.geteuid() != 0:
+    """With the folders of ELSEWHERE for itself, as far as this user may have that, and nothing that it needs is in them."""
+    needed = (str(toolbox.CHECKOUT), str(toolbox.virtual_environment()))
+    if os.geteuid() != 0 or any(path.startswith(f"{place}/") for path in needed for place in ELSEWHERE):
         return run
     return [*ALONE, *(part for place, own in ELSEWHERE.items() for part in (place, str(own))), "--", *run]
 
@@ -234,10 +235,15 @@ def files_of_the_controller() -> dict[Path, str]:
 
 def judge(outcome: dict[str, dict[str, str]], findings: set[Finding], given: list[str], controller_logs: bool) -> None:
     planted = {finding for finding in findings if finding.kind == PLANTED}
+    cannot = {
+        ("log of the controller", ""): "" if controller_logs else "this machine has no such log, and none can be set up",
+        ("processes", "environ of"): "" if os.geteuid() == 0 else "only root may read the environments of hosts' processes",
+        ("files of the controller", "tmp/leaked"): "" if alone([]) else "a run cannot have temporary folders for itself here",
+    }
     for channel, place in LEAKED:
         name = f"a leak is noticed in {channel}{' of ' * bool(place)}{place}"
-        if channel == "log of the controller" and not controller_logs:
-            outcome["skipped"][name] = "this machine has no such log, and none can be set up"
+        if cannot.get((channel, place)):
+            outcome["skipped"][name] = cannot[channel, place]
         elif any(finding.channel == channel and place in finding.place for finding in planted):
             outcome["passed"][name] = ""
         else:
@@ -250,7 +256,7 @@ def judge(outcome: dict[str, dict[str, str]], findings: set[Finding], given: lis
         name = f"{kind} where it belongs, {channel} {place}"
         if any(finding.kind == kind and finding.channel == channel and re.fullmatch(place, finding.place) for finding in findings):
             outcome["passed"][name] = ""
-        elif kind == KEY and outcome["skipped"]:
+        elif kind == KEY and stands_in():
             outcome["skipped"][name] = "not on the stand-in"
         else:
             outcome["failed"][name] = "it is not there"

@@ -1,10 +1,11 @@
 # GPL-3.0-or-later (see LICENSE)
 """Kills deploy.yml on virgin hosts in task after task, twice with the hosts' power; each next run goes on from there, and the last two must
-succeed.
+succeed. Then kills it in task after task while the nodes change from passwords to certificates and rows are written, of which none may be lost.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -39,6 +40,19 @@ MOMENTS = (
     ("Converge the data nodes, the distributed hypertables and the jobs", 0.6),
     ("Write and read over all data nodes, in a scratch table that is removed", 0.5),
 )
+# The same while the method is switched; some tasks come back, for data nodes, the access node, and data nodes once more.
+SWITCH = {"timescaledb_host_auth_method": "certificate"}
+MOMENTS_OF_A_SWITCH = (
+    ("Sign the requests", 0.3, 1),
+    ("Place the certificates", 0.3, 1),
+    ("Write the settings, once a scratch server has started with them", 1, 1),
+    ("Have the service manager do it: reload", 0.1, 1),
+    ("Write the settings, once a scratch server has started with them", 1, 2),
+    ("Have the service manager do it: reload", 0.1, 2),
+    ("Wait for the statements that began before", 0.3, 1),
+    ("Open the server for the cluster's nodes", 0.3, 3),
+    ("Log in to each data node as the access node does, and try what has to be turned away", 0.3, 1),
+)
 # Which of these moments are the end of the hosts' power as well.
 POWER_FAILURES = (0, 11)
 
@@ -57,32 +71,77 @@ def main() -> int:
             return failed("the run after the last interruption failed")
         if not playbook("timescaledb.multinode.deploy") or last_run_changed() != 0:
             return failed("the run after that changed something")
+        reason = switch()
+        if reason:
+            return failed(reason)
     finally:
         playbook(CONTAINERS / "destroy.yml")
-    print(f"{len(MOMENTS)} interruptions, each finished by running it again")
+    print(f"{len(MOMENTS) + len(MOMENTS_OF_A_SWITCH)} interruptions, each finished by running it again")
     return 0
 
 
-def command(name: str | Path) -> list[str]:
-    return ["ansible-playbook", *(f"--inventory={path}" for path in INVENTORIES), str(name)]
+def switch() -> str:
+    """From passwords to certificates while rows are written; why that failed, or nothing."""
+    if stands_in():
+        print("skipped: the stand-in's access node has no client certificate to show to data nodes")
+        return ""
+    writer = HERE.parents[1] / "molecule" / "shared" / "files" / "writer.py"
+    on_access_node("mkdir -p /ledger && chown postgres /ledger && cat >/ledger/writer.py", writer.read_bytes())
+    on_access_node("systemd-run --unit=writer --uid=postgres /usr/bin/python3 /ledger/writer.py timescaledb /ledger")
+    for title, seconds, time_of_its_name in MOMENTS_OF_A_SWITCH:
+        if not interrupt(title, seconds, time_of_its_name, SWITCH):
+            return f"no run of the switch came to the task {title!r}"
+        if not playbook("timescaledb.multinode.deploy", "--check", "--diff", variables=SWITCH):
+            return f"check mode failed after the interruption in {title!r}"
+    if not playbook("timescaledb.multinode.deploy", variables=SWITCH):
+        return "the run after the last interruption of the switch failed"
+    if not playbook("timescaledb.multinode.deploy", variables=SWITCH) or last_run_changed() != 0:
+        return "the run after that changed something"
+    on_access_node("touch /ledger/stop; until test -s /ledger/ledger.json; do sleep 0.2; done")
+    ledger = json.loads(on_access_node("cat /ledger/ledger.json"))
+    rows = json.loads(on_access_node("runuser -u postgres -- psql -XAtqc 'SELECT json_agg(device) FROM ledger' timescaledb"))
+    print(f"         {len(rows)} rows, {len(ledger['failures'])} failures, longest {ledger['longest'][0]} s", flush=True)
+    if ledger["failures"]:
+        return f"statements failed during the switch: {ledger['failures'][:3]}"
+    if sorted(rows) != sorted(ledger["confirmed"]):
+        return "rows that were confirmed are missing, or there are others"
+    return ""
 
 
-def playbook(name: str | Path) -> bool:
-    return toolbox.run(command(name), LOG)
+def stands_in() -> bool:
+    import engine
+
+    return engine.choose().engine == "stand-in"
 
 
-def interrupt(title: str, seconds: float) -> bool:
+def on_access_node(script: str, stdin: bytes = b"") -> bytes:
+    run = ["docker", "exec", "--interactive", f"{PROJECT}-access", "/bin/sh", "-c", script]
+    return subprocess.run(run, input=stdin, stdout=subprocess.PIPE, check=True).stdout
+
+
+def command(name: str | Path, *options: str, variables: dict[str, str] | None = None) -> list[str]:
+    more = [f"--extra-vars={json.dumps(variables)}"] if variables else []
+    return ["ansible-playbook", *(f"--inventory={path}" for path in INVENTORIES), *options, *more, str(name)]
+
+
+def playbook(name: str | Path, *options: str, variables: dict[str, str] | None = None) -> bool:
+    return toolbox.run(command(name, *options, variables=variables), LOG)
+
+
+def interrupt(title: str, seconds: float, time_of_its_name: int = 1, variables: dict[str, str] | None = None) -> bool:
     """Whether the task was reached; the run is killed in it. A run that fails before is not forgiven."""
     begin = time.monotonic()
     with LOG.open("a") as log:
         run = subprocess.Popen(
-            command("timescaledb.multinode.deploy"), cwd=toolbox.CHECKOUT, env=toolbox.environment(),
+            command("timescaledb.multinode.deploy", variables=variables), cwd=toolbox.CHECKOUT, env=toolbox.environment(),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True,
         )
-        reached = False
+        reached, times = False, 0
         for line in run.stdout or ():
             log.write(line)
             if line.startswith("TASK [") and re.sub(r"^TASK \[(.* : )?(.*)\] \**$", r"\2", line.strip()) == title:
+                times += 1
+            if times == time_of_its_name:
                 reached = True
                 time.sleep(seconds)
                 break

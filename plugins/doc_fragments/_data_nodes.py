@@ -82,7 +82,8 @@ _OPTIONS = r"""
       - V(database) drops the database with all that is in it, and has a new one made.
       - A database that is an access node with data nodes of its own is never touched.
       - With O({path}state=absent), V(membership) has the node's parts of distributed hypertables dropped, and clears its C(dist_uuid),
-        so that what is left can be registered again. Also for a node that is not registered any more where C(host) is given. The node has to be reachable.
+        so that what is left can be registered again.
+      - Also for a node that is not registered any more where C(host) is given. The node has to be reachable.
     type: str
     choices: [none, membership, database]
     default: none

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,10 +112,12 @@ class RebalancePlan:
         block = "SELECT timescaledb_experimental.block_new_chunks(%s, hypertable => %s::regclass)"
         attach = "SELECT {schema}.attach_data_node(%s, %s::regclass, if_not_attached => true, repartition => false)"
         blocks = [(_object(table), f'block new chunks on data node "{node}"', Statement(block, values=(node, _regclass(table)))) for table, node in self.blocks]
-        return self._given_up() + blocks + [
+        attaches = [
             (_object(table), f'attach data node "{node}"', Statement(attach, {"schema": self.extension_schema}, (node, _regclass(table))))
             for table, node in self.attaches
         ]
+        # A node may be blocked as long as enough others take new chunks.
+        return self._given_up() + attaches + blocks
 
     def _given_up(self) -> list[tuple[str, str, Statement]]:
         nodes = ", ".join(f'"{name}"' for name in self.unavailable)
@@ -185,6 +188,8 @@ def plan_moves(wanted: Wanted, access_node: AccessNode, observed: Observed) -> R
     _check_stale(observed, moves)
     attaches = sorted({(move.hypertable.id, move.destination) for move in moves if move.destination not in move.hypertable.attached})
     blocks = [(table, node) for table in observed.hypertables.values() for node in wanted.nodes if table.attached.get(node) is False]
+    if wanted.state == "drained":
+        raise_all(list(_too_few(blocks, attaches, access_node)))
     return RebalancePlan(
         leftovers=leftovers,
         blocks=blocks if wanted.state == "drained" else [],
@@ -305,6 +310,19 @@ def _within(moves: list[ChunkMove], limit: int | None) -> tuple[list[ChunkMove],
         used += move.chunk.bytes if fits else 0
         (taken if fits else left).append(move)
     return taken, left
+
+
+def _too_few(blocks: list[tuple[Hypertable, str]], attaches: list[tuple[int, str]], access_node: AccessNode) -> Iterator[ClusterError]:
+    """Hypertables that would have fewer data nodes for new chunks than they need: TimescaleDB refuses to block one then."""
+    leaving: dict[int, set[str]] = {}
+    for table, node in blocks:
+        leaving.setdefault(table.id, set()).add(node)
+    for table in {table.id: table for table, _node in blocks}.values():
+        taking = {node for node, blocked in table.attached.items() if not blocked} | {node for table_id, node in attaches if table_id == table.id}
+        left = {node for node in taking - leaving[table.id] if access_node.data_nodes[node].available}
+        if len(left) < table.replication_factor:
+            cause = f"{len(left)} data nodes would be left for new chunks, and its replication factor is {table.replication_factor}"
+            yield ClusterError(_object(table), cause, "attach it to another data node (as add_data_node does), or lower the factor by set_replication_factor()")
 
 
 def _check_stale(observed: Observed, moves: list[ChunkMove]) -> None:

@@ -41,6 +41,26 @@ def test_drained(fleet):
     assert fleet.chunks_on("m2") == set()
 
 
+def test_the_only_node_is_drained_onto_one_that_has_nothing_of_the_hypertable(fleet):
+    fleet.register("m1")
+    fleet.distribute(days=2)
+    fleet.register("m2")
+    fleet.converge(state="drained", nodes=["m1"])
+    assert fleet.chunks_on("m1") == set() != fleet.chunks_on("m2")
+
+
+def test_a_hypertable_without_chunks_keeps_enough_data_nodes(fleet):
+    fleet.register("m1", "m2")
+    fleet.distribute(days=0, factor=2)
+    told = "1 data nodes would be left for new chunks, and its replication factor is 2"
+    for check in (True, False):
+        result = fleet.cluster.run(MODULE, check=check, state="drained", nodes=["m2"])
+        assert result["failed"] and told in result["msg"], result
+    fleet.register("m3")
+    fleet.cluster.query("SELECT attach_data_node('m3', 't', repartition => false)")
+    fleet.converge(state="drained", nodes=["m2"])
+
+
 def test_replicated(fleet):
     fleet.register("m1", "m2")
     fleet.distribute(days=2)

@@ -48,6 +48,21 @@ def test_drained_blocks_first():
     assert moves(plan) == [("c1", "dn1", "dn2")]
 
 
+def test_a_node_is_attached_before_the_last_one_that_takes_new_chunks_is_blocked():
+    plan = plan_moves(Wanted("drained", ("dn1",)), access_node("dn1", "dn2"), observed("dn1", attached="dn1"))
+    assert [action for _object, action, _statement in plan.preparations] == ['attach data node "dn2"', 'block new chunks on data node "dn1"']
+
+
+@pytest.mark.parametrize(
+    ("attached", "blocked", "unavailable", "factor"),
+    [("dn1", "", "", 1), ("dn1 dn2", "", "", 2), ("dn1 dn2", "dn2", "", 1), ("dn1 dn2", "", "dn2", 1)],
+)
+def test_drained_leaves_enough_for_new_chunks(attached, blocked, unavailable, factor):
+    cluster = access_node("dn1", "dn2", "dn3", unavailable=unavailable)
+    with pytest.raises(ClusterError, match=f'"public"."t": {factor - 1} data nodes would be left for new chunks, and its replication factor is {factor}'):
+        plan_moves(Wanted("drained", ("dn1",)), cluster, observed(attached=attached, blocked=blocked, factor=factor))
+
+
 def test_a_drained_node_is_not_blocked_twice():
     plan = plan_moves(Wanted("drained", ("dn1",)), access_node("dn1", "dn2"), observed("dn2", blocked="dn1"))
     assert plan.blocks == plan.moves == []

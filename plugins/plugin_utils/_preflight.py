@@ -228,7 +228,8 @@ def _authentication(host: dict[str, Any]) -> Found:
 
 
 def _declaration(host: dict[str, Any]) -> Found:
-    return [(subject, cause, remedy) for subject, cause, remedy in host["declaration"]]
+    # Between hosts they are lists.
+    return [tuple(found) for found in host["declaration"]]
 
 
 def _passwords(given: dict[str, Any]) -> Found:

@@ -228,7 +228,6 @@ def _authentication(host: dict[str, Any]) -> Found:
 
 
 def _declaration(host: dict[str, Any]) -> Found:
-    # Between hosts they are lists.
     return [tuple(found) for found in host["declaration"]]
 
 

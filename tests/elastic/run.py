@@ -19,7 +19,7 @@ INSERT = """
 INSERT INTO conditions
 SELECT '2026-01-01'::timestamptz + {day} * interval '1 day' + n * interval '1 second', n % 64, {day} FROM generate_series(1, {rows}) n
 """
-ROWS_OF_A_DAY = 6000
+ROWS_OF_A_DAY = 60000
 CONTENT = "SELECT count(*), sum(value), count(DISTINCT (time, device)) FROM conditions"
 NODES = "SELECT string_agg(node_name, ' ' ORDER BY node_name) FROM timescaledb_information.data_nodes"
 ATTACHED = "SELECT array_to_string(data_nodes, ' ') FROM timescaledb_information.hypertables WHERE hypertable_name = 'conditions'"

@@ -263,3 +263,8 @@ def test_the_message_names_host_object_cause_and_remedy_of_each() -> None:
     assert len(message.splitlines()) == 3
     for one, line in zip(found, message.splitlines()[1:], strict=True):
         assert line.startswith(f"{one['host']}: {one['object']}: {one['cause']}. Remedy: {one['remedy']}")
+
+
+def test_what_is_wrong_with_declared_roles_is_found_before_anything_is_changed():
+    found = host_findings(access_node(declaration=[['role "pg_a"', "the name is PostgreSQL's own", "choose another one"]]))
+    assert [(one["host"], one["object"], one["remedy"]) for one in found] == [("an", 'role "pg_a"', "choose another one")]

@@ -75,3 +75,24 @@ def test_findings_are_readable(cluster, play, closed_port):
     output = play([data_nodes(cluster.place("dn1", port=closed_port, password=PASSWORD))], "-vvv", fails=True)
     assert f"127.0.0.1:{closed_port}" in output and "Remedy: start the node" in output and PASSWORD not in output
     assert "Traceback" not in output
+
+
+def test_the_role_of_rotate_passwords_gives_declared_roles_their_new_ones(roles, play, tmp_path):
+    """As rotate_passwords has it, behind the passfiles."""
+    variables = dict(timescaledb_cluster_database=roles.database, timescaledb_cluster_port=roles.an.port, ansible_become=False)
+    part = {"name": "timescaledb.multinode.timescaledb_cluster", "tasks_from": "roles"}
+    task = {"name": "Roles", "ansible.builtin.import_role": part, "environment": {"PGHOST": str(roles.an.root), "PGUSER": "postgres"}}
+
+    def run(password: str) -> str:
+        declared = [dict(name="declared", login=True, password=password)] if password else []
+        (tmp_path / "variables.yml").write_text(yaml.safe_dump(dict(variables, timescaledb_cluster_roles=declared)))
+        return play([task], "-vvv", "--diff", "-e", f"@{tmp_path}/variables.yml")
+
+    assert "changed=0" in run("") and roles.nodes_with("declared") == set()
+    assert "changed=1" in run("the old one")
+    old = {roles.verifier(node, "declared") for node in roles.servers}
+    said = run("the new one")
+    assert "changed=1" in said and "the new one" not in said
+    new = {roles.verifier(node, "declared") for node in roles.servers}
+    assert len(old) == len(new) == 1 and old != new
+    assert "changed=0" in run("the new one")

@@ -50,12 +50,14 @@ def draft_cluster_roles(wanted: WantedRoles, nodes: list[NodeState], registered:
     Args:
         registered: the names of the data nodes that are there behind all steps for data nodes.
     """
-    after = [node.copy() for node in nodes]
-    tables = after[0].relations
-    tables.update({table: replace(found, nodes=found.nodes & set(registered)) for table, found in tables.items() if found.nodes is not None})
-    for planner in planners:
-        _foresee(planner, after)
-    return draft_roles(wanted, after, registered)
+
+    def foresee(after: list[NodeState]) -> None:
+        tables = after[0].relations
+        tables.update({table: replace(found, nodes=found.nodes & set(registered)) for table, found in tables.items() if found.nodes is not None})
+        for planner in planners:
+            _foresee(planner, after)
+
+    return draft_roles(wanted, nodes, registered, foresee=foresee)
 
 
 def _foresee(planner: HypertablePlanner, nodes: list[NodeState]) -> None:
@@ -78,5 +80,10 @@ def _foresee(planner: HypertablePlanner, nodes: list[NodeState]) -> None:
             node.acl[table] = {role: replace(held) for role, held in access_node.acl.get(table, {}).items()}
         elif found.owner and found.owner != is_there.owner:
             node.acl.setdefault(table, {}).pop(found.owner, None)
+        if found.kind is None if node is access_node else node.name not in found.data_nodes:
+            # Made by the role of the task, whose default privileges are planned by now.
+            for schema in ("", planner.wanted.schema):
+                for role, held in node.acl.get(Object("default tables", schema, access_node.login), {}).items():
+                    node.held(table, role).grant(held.all)
         node.held(table, is_there.owner).grant(frozenset(PRIVILEGES["table"]))
         node.relations[table] = Relation(is_there.owner, frozenset(is_there.data_nodes) if node is access_node else None)

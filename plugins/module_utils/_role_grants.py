@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._privileges import DATABASE, NONE, Object, Privileges, listed
 from ansible_collections.timescaledb.multinode.plugins.module_utils._role_draft import OBJECTS, TABLES, Draft
@@ -15,6 +15,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._role_state 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_roles import EVERY_DATA_NODE, Selection, WantedRole
 
 Declared = dict[Object, Privileges]
+_RELATIONS = ("table", "sequence")
 
 
 class Grants:
@@ -25,10 +26,20 @@ class Grants:
         self._role = role
 
     def plan(self) -> None:
-        """Add the steps to the draft."""
+        """Add the steps for all but tables and sequences to the draft."""
+        self._plan(lambda kind: kind not in _RELATIONS)
+        self._use_data_nodes()
+
+    def plan_relations(self) -> None:
+        """Add the steps for tables and sequences to the draft, whose nodes have those that there will be."""
+        self._plan(lambda kind: kind in _RELATIONS)
+
+    def _plan(self, concerned: Callable[[str], bool]) -> None:
         # The access node first, for what it sends has not to be done on data nodes.
         for node in self._draft.nodes:
             for selection in self._role.selections:
+                if not concerned(selection.kind):
+                    continue
                 if selection.objects is None:
                     self._grant_in_schema(node, selection)
                 else:
@@ -36,8 +47,8 @@ class Grants:
                         self._grant(node, object, selection.privileges - node.held(object, self._role.name).all)
             if self._role.exclusive:
                 for object, privileges in declared_objects(self._role, node).items():
-                    self._revoke(node, object, node.held(object, self._role.name).all - privileges)
-        self._use_data_nodes()
+                    if concerned(object.kind):
+                        self._revoke(node, object, node.held(object, self._role.name).all - privileges)
 
     def _found(self, node: NodeState, selection: Selection) -> Iterator[Object]:
         for object in selection.objects or ():

@@ -29,13 +29,20 @@ def plan_roles(wanted: WantedRoles, nodes: list[NodeState], registered: list[str
     return Plan(draft.steps(), shown(wanted, nodes), shown(wanted, draft.nodes), draft.warnings)
 
 
-def draft_roles(wanted: WantedRoles, nodes: list[NodeState], registered: list[str], make: Callable[[str], str] = scram_verifier) -> Draft:
+def draft_roles(
+    wanted: WantedRoles,
+    nodes: list[NodeState],
+    registered: list[str],
+    make: Callable[[str], str] = scram_verifier,
+    foresee: Callable[[list[NodeState]], None] = lambda nodes: None,
+) -> Draft:
     """The steps, with every reason not to start.
 
     Args:
         nodes: the access node, and the data nodes that are available.
         registered: the names of all data nodes.
         make: makes a new verifier of a password.
+        foresee: makes the nodes what others leave of tables before privileges on these are given.
     """
     draft = Draft(nodes, registered)
     present = [role for role in wanted.roles if role.present]
@@ -52,6 +59,9 @@ def draft_roles(wanted: WantedRoles, nodes: list[NodeState], registered: list[st
     for role in present:
         Grants(draft, role).plan()
         _keep_mappings(draft, role)
+    foresee(draft.nodes)
+    for role in present:
+        Grants(draft, role).plan_relations()
     for schema in wanted.schemas:
         if not schema.present:
             _drop_schema(draft, schema)
@@ -196,6 +206,12 @@ def _disown(draft: Draft, role: WantedRole, node: NodeState) -> None:
         action, reason = "reassign", f'what it owns ({", ".join(owned.sample)}{", ..." if owned.objects > 3 else ""}) goes to role "{role.reassign_owned_to}"'
     else:
         action, reason = "revoke", "its privileges go before it does"
+    heir = role.reassign_owned_to or node.login
+    for name, schema in node.schemas.items():
+        if schema.owner == role.name:
+            object = Object("schema", "", name)
+            node.held(object, heir).grant(node.acl.setdefault(object, {}).pop(role.name, Held()).all)
+            schema.owner = heir
     template = f"REASSIGN OWNED BY {{role}} TO {to}; DROP OWNED BY {{role}}"
     draft.add(REMOVAL, node, role.subject, action, reason, template, role=role.name, **names)
 

@@ -156,7 +156,11 @@ class Model:
         del node.mappings[names["role"]][names["server"]]
 
     def reassign(self, node, names, values, to):
-        self._has_role(node, names["role"], *([names["heir"]] if to == "{heir}" else []))
+        heir = names["heir"] if to == "{heir}" else node.login
+        self._has_role(node, names["role"], *([heir] if to == "{heir}" else []))
+        for name, schema in node.schemas.items():
+            if schema.owner == names["role"]:
+                self.alter_schema(node, {"schema": name, "owner": heir}, values)
         node.owned[names["role"]] = replace(node.owned.get(names["role"], Owned()), objects=0, sample=())
 
     def drop_owned(self, node, names, values):

@@ -1,0 +1,130 @@
+# GPL-3.0-or-later (see LICENSE)
+"""What the plan of a whole cluster foresees of roles: privileges on tables that it is yet to make, and what becomes of owners."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from _cluster import CLUSTER, HYPERTABLE
+
+pytestmark = pytest.mark.real_engine("GRANT and ALTER TABLE, which the access node sends to data nodes")
+
+COLUMNS = "time timestamptz NOT NULL, device int NOT NULL"
+NODES = ("access node", "dn1", "dn2", "dn3")
+OWNER = dict(name='Own "er', login=True, data_nodes=["*"])
+READER = dict(
+    name="reader",
+    login=True,
+    exclusive=True,
+    grants=[dict(type="schema", objs=["m"], privs=["USAGE"]), dict(type="table", schema="m", objs=["c"], privs=["SELECT"])],
+)
+
+
+def table(relation: str = "c", **more: Any) -> dict[str, Any]:
+    return dict(dict(schema="m", relation=relation, definition=COLUMNS, time_column_name="time", partitioning_column="device"), **more)
+
+
+@pytest.fixture
+def declared(roles) -> dict[str, Any]:
+    return dict(
+        data_nodes=[roles.cluster.place(name) for name in ("dn1", "dn2", "dn3")],
+        roles=[OWNER, READER],
+        schemas=[dict(name="m", owner=OWNER["name"])],
+        hypertables=[table(owner=OWNER["name"])],
+    )
+
+
+def everything(roles) -> Any:
+    return roles.everything(), roles.cluster.state()
+
+
+def converge(on, **declared: Any) -> dict[str, Any]:
+    """Check mode changes nothing and predicts the real run; the second run finds nothing to do."""
+    before = everything(on)
+    predicted = on.cluster.succeed(CLUSTER, check=True, **declared)
+    assert everything(on) == before
+    result = on.cluster.succeed(CLUSTER, **declared)
+    for key in ("changed", "before", "after", "steps", "diff"):
+        assert result[key] == predicted[key], key
+    on.check(result["after"])
+    unchanged(on, **declared)
+    return result
+
+
+def unchanged(on, **declared: Any) -> None:
+    before = everything(on)
+    for check in (True, False):
+        again = on.cluster.succeed(CLUSTER, check, **declared)
+        assert again["changed"] is False and again["steps"] == [], again["steps"]
+        assert not any(again["before"].values()) and not any(again["after"].values())
+    assert everything(on) == before
+
+
+def owners(roles, relation: str = "m.c") -> dict[str, str]:
+    return {node: roles.on(node, "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = %s::regclass", relation)[0][0] for node in roles.servers}
+
+
+def test_tables_of_a_schema_that_are_yet_to_be_made(roles, declared):
+    declared["roles"][1] = dict(READER, grants=[READER["grants"][0], dict(type="table", schema="m", privs=["SELECT", "INSERT"])])
+    declared["hypertables"].append(table("d"))
+    converge(roles, **declared)
+    assert all(roles.may(node, "reader", "table", f"m.{name}", "INSERT") for node in NODES for name in "cd")
+
+
+def test_default_privileges_on_a_table_that_is_made_in_the_same_run(roles, declared):
+    defaults = dict(type="default_privs", target_roles=["postgres"], schema="m", objs=["TABLES"], privs=["SELECT"])
+    declared["roles"][1] = dict(READER, grants=[READER["grants"][0], defaults, dict(type="table", schema="m", privs=["SELECT"])])
+    result = converge(roles, **declared)
+    assert not [step for step in result["steps"] if "ON ALL TABLES" in step["sql"] or 'ON TABLE "' in step["sql"]]
+    assert all(roles.may(node, "reader", "table", "m.c", "SELECT") for node in NODES)
+
+
+def test_more_default_privileges_than_declared_go_in_the_same_run(roles, declared):
+    defaults = dict(type="default_privs", target_roles=["postgres"], schema="m", objs=["TABLES"], privs=["INSERT"])
+    declared["roles"][1] = dict(READER, grants=[*READER["grants"], defaults])
+    converge(roles, **declared)
+    assert all(roles.acl(node, "m.c")["reader"] == "r" for node in NODES)
+
+
+def test_roles_that_go_after_the_tables_of_their_owner_are_given_away(roles, declared):
+    converge(roles, **declared)
+    gone = dict(declared, roles=[READER, dict(name=OWNER["name"], state="absent", reassign_owned_to="postgres")], schemas=[dict(name="m")])
+    gone["hypertables"] = [table()]
+    converge(roles, **gone)
+    assert roles.nodes_with(OWNER["name"]) == set()
+    assert owners(roles) == dict.fromkeys(NODES, "postgres")
+
+
+def test_all_reasons_at_once(roles, declared, closed_port):
+    """Those of data nodes, roles and hypertables."""
+    declared["data_nodes"].append(dict(node_name="dn9", host="127.0.0.1", port=closed_port))
+    declared["roles"].append(dict(name="r", member_of=["lacking"]))
+    declared["hypertables"].append(table("d", replication_factor=9))
+    result = roles.cluster.run(CLUSTER, **declared)
+    for text in ('data node "dn9"', 'role "lacking"', "replication_factor 9"):
+        assert text in result["msg"], result["msg"]
+
+
+def test_node_whose_database_is_made_by_the_run(roles, declared):
+    server = next(server for server in roles.cluster.dns if server.name == "dn5")
+    declared["data_nodes"].append(dict(node_name="dn5", host="127.0.0.1", port=server.port))
+    roles.cluster.succeed(CLUSTER, **declared)
+    roles.servers["dn5"] = server
+    unchanged(roles, **declared)
+    assert owners(roles)["dn5"] == OWNER["name"] and roles.may("dn5", "reader", "table", "m.c", "SELECT")
+
+
+def test_the_module_for_hypertables_gives_them_away_as_well(roles):
+    """One that it makes, and one that is there with rows."""
+    roles.everywhere("CREATE ROLE keeper LOGIN")
+    roles.cluster.distribute("measured")
+    roles.cluster.fill("measured")
+    tables = [table("measured", schema="public", owner="keeper"), table("new", schema="public", owner="keeper")]
+    predicted = roles.cluster.succeed(HYPERTABLE, check=True, hypertables=tables)
+    assert owners(roles, "measured") == dict.fromkeys(NODES, "postgres")
+    result = roles.cluster.succeed(HYPERTABLE, hypertables=tables)
+    assert result["after"] == predicted["after"] and result["steps"] == predicted["steps"]
+    assert owners(roles, "measured") == owners(roles, "new") == dict.fromkeys(NODES, "keeper")
+    assert roles.cluster.query("SELECT count(*) FROM measured") == [(100,)]
+    assert roles.cluster.succeed(HYPERTABLE, hypertables=tables)["changed"] is False

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from time import sleep
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
@@ -20,7 +21,11 @@ _CLEAN = "CALL timescaledb_experimental.cleanup_copy_chunk_operation(%s)"
 _FORGET = "DELETE FROM _timescaledb_catalog.chunk_copy_operation WHERE operation_id = %s"
 # Stages after which nothing is left but a copy with all that belongs to it.
 _ATTACHED = ("attach_compressed_chunk", "delete_chunk", "complete")
+_HYPERTABLE = "SELECT schema_name::text AS schema, table_name::text AS relation FROM _timescaledb_catalog.hypertable WHERE id = %s"
+# Waits for what is being written to a hypertable, and lets nobody else begin. Reads go on.
+STOP_WRITERS = "LOCK TABLE ONLY {schema}.{relation} IN SHARE MODE"
 _ATTEMPTS = 10
+_PASSING = ("is active for PID", "deadlock detected", "lock timeout")
 
 
 def drop_copy(control: Connection, access_node: AccessNode, chunk: PlacedChunk, node_name: str) -> None:
@@ -39,7 +44,7 @@ def clean_up(connection: Connection, access_node: AccessNode, operation: Operati
     subject = f'copy operation "{operation.operation_id}"'
     attached = chunk is not None and operation.completed_stage in _ATTACHED and operation.destination in nodes
     if attached and is_undone(operation, nodes):
-        drop_copy(connection, access_node, chunk, operation.destination)
+        _drop_while_nobody_writes(connection, access_node, chunk, operation.destination)
     if attached or has_arrived(operation, nodes):
         connection.run(Statement(_FORGET, values=(operation.operation_id,)), subject)
         return
@@ -56,6 +61,25 @@ def clean_up(connection: Connection, access_node: AccessNode, operation: Operati
         raise ClusterError(subject, cause, remedy, error.host) from error
 
 
+def _drop_while_nobody_writes(connection: Connection, access_node: AccessNode, chunk: PlacedChunk, node_name: str) -> None:
+    """Writers have locks there already, and would wait for those of the drop as it waits for theirs (seen as a deadlock on the data node)."""
+    (table,) = connection.run(Statement(_HYPERTABLE, values=(chunk.hypertable_id,)), str(chunk))
+    for attempt in range(_ATTEMPTS):
+        try:
+            connection.run(Statement("BEGIN"), str(chunk))
+            connection.run(Statement("SET LOCAL lock_timeout = '5s'"), str(chunk))
+            connection.run(Statement(STOP_WRITERS, table), str(chunk))
+            drop_copy(connection, access_node, chunk, node_name)
+            connection.run(Statement("COMMIT"), str(chunk))
+            return
+        except ClusterError as error:
+            with suppress(ClusterError):
+                connection.run(Statement("ROLLBACK"), str(chunk))
+            if attempt == _ATTEMPTS - 1 or not any(text in error.cause for text in _PASSING):
+                raise
+            sleep(1)
+
+
 def _clean(connection: Connection, operation: Operation, subject: str) -> None:
     """Call TimescaleDB's own clean-up. The slot of a copy that was ended may be in use for a moment longer."""
     for attempt in range(_ATTEMPTS):
@@ -63,6 +87,6 @@ def _clean(connection: Connection, operation: Operation, subject: str) -> None:
             connection.run(Statement(_CLEAN, values=(operation.operation_id,)), subject)
             return
         except ClusterError as error:
-            if "is active for PID" not in error.cause or attempt == _ATTEMPTS - 1:
+            if attempt == _ATTEMPTS - 1 or not any(text in error.cause for text in _PASSING):
                 raise
             sleep(1)

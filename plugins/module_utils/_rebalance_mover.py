@@ -32,7 +32,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection, connect_as_login, connect_with
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_cleaning import clean_up, drop_copy
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_cleaning import STOP_WRITERS, clean_up, drop_copy
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import ChunkMove, give_up, same_factor
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import read_operations, read_placement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
@@ -47,7 +47,6 @@ SELECT coalesce(bool_and(r.srsubstate = 'r'), false)
        AND EXISTS (SELECT FROM pg_locks WHERE locktype = 'object' AND objid = s.oid AND classid = 'pg_subscription'::regclass AND NOT granted) AS ready
   FROM pg_subscription s LEFT JOIN pg_subscription_rel r ON r.srsubid = s.oid WHERE s.subname = %s GROUP BY s.oid
 """
-_STOP_WRITERS = "LOCK TABLE ONLY {schema}.{relation} IN SHARE MODE"
 _POSITION = "SELECT pg_current_wal_insert_lsn()::text AS position"
 _CAUGHT_UP = "SELECT coalesce(bool_or(replay_lsn >= %s::pg_lsn), false) AS caught_up FROM pg_stat_replication WHERE application_name = %s"
 _COUNT = "SELECT count(*) AS rows FROM {schema}.{relation}"
@@ -212,7 +211,7 @@ class ChunkMover:
     def _stop_writers(self, control: Connection, move: ChunkMove) -> None:
         _run(control, "BEGIN", move)
         _run(control, "SELECT set_config('lock_timeout', %s, true)", move, f"{self._lock_timeout}s")
-        control.run(Statement(_STOP_WRITERS, {"schema": move.hypertable.schema, "relation": move.hypertable.relation}), str(move.chunk))
+        control.run(Statement(STOP_WRITERS, {"schema": move.hypertable.schema, "relation": move.hypertable.relation}), str(move.chunk))
 
     def _catch_up(self, source: Connection, move: ChunkMove) -> None:
         position = _run(source, _POSITION, move)[0]["position"]

@@ -75,7 +75,7 @@ class Holder:
         self._session.stdin.flush()
         self.pid = int(self._session.stdout.readline() or 0)
 
-    def reached(self, ended, seconds: float = 90) -> list[str] | None:
+    def reached(self, ended, seconds: float = 300) -> list[str] | None:
         """Who waits for the lock, with his statement; None where the run ended without, or nobody came.
 
         ended: says whether the run is over.
@@ -95,6 +95,6 @@ class Holder:
         self._session.kill()
         self._session.wait()
         try:
-            machines.sql(self._hold.host, f"SELECT pg_terminate_backend({self.pid})", timeout=10)
+            machines.sql(self._hold.host, f"SELECT pg_terminate_backend({self.pid})", timeout=30)
         except (machines.SqlError, subprocess.TimeoutExpired):
             return

@@ -23,7 +23,7 @@ ROWS = 3
 _FIRST_DAY = "2026-01-01 00:00+00"
 _DAYS = 2
 _PAUSE = 0.05
-_PATIENCE = 40
+_PATIENCE = 120
 # The server tells that it was ended, or that something unheard of happened; not what became of COMMIT.
 _UNSURE = ("57P", "08", "XX", "58", "53")
 

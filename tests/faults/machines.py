@@ -22,7 +22,7 @@ CONTAINERS = toolbox.CHECKOUT / "tests" / "containers"
 INVENTORIES = (CONTAINERS / "inventory.yml", toolbox.BUILD / "engine.inventory.yml", HERE / "inventory.yml")
 LOG = toolbox.BUILD / "faults.log"
 _PSQL = ["psql", "--no-psqlrc", "--no-align", "--tuples-only", "--quiet", "--field-separator=\t", "--set=ON_ERROR_STOP=1"]
-_SECONDS_TO_START = 60
+_SECONDS_TO_START = 180
 
 
 class SqlError(RuntimeError):
@@ -45,7 +45,7 @@ def psql_command(host: str, *options: str) -> list[str]:
     return ["docker", "exec", "--interactive", "--user", "postgres", container(host), *_PSQL, *options, DATABASE]
 
 
-def sql(host: str, query: str, timeout: float = 60) -> list[list[str]]:
+def sql(host: str, query: str, timeout: float = 180) -> list[list[str]]:
     """Rows of a query on a node, as its superuser."""
     done = subprocess.run(psql_command(host), input=query, capture_output=True, text=True, check=False, timeout=timeout)
     if done.returncode != 0:
@@ -80,7 +80,7 @@ class Run:
         return told[1][:600] if told else found[1][:600] if found else ""
 
 
-def play(playbook: str | Path, variables: dict | None = None, *options: str, timeout: float = 300) -> Run:
+def play(playbook: str | Path, variables: dict | None = None, *options: str, timeout: float = 1200) -> Run:
     begin = time.monotonic()
     done = subprocess.run(
         playbook_command(playbook, variables, *options), cwd=toolbox.CHECKOUT, env=toolbox.environment(),
@@ -98,7 +98,7 @@ def create() -> None:
     if not toolbox.run(playbook_command(CONTAINERS / "create.yml"), LOG):
         raise RuntimeError("the hosts could not be made")
     disk.keep()
-    run = play("timescaledb.multinode.deploy", timeout=900)
+    run = play("timescaledb.multinode.deploy", timeout=3000)
     if not run.succeeded:
         raise RuntimeError(f"the cluster could not be made: {run.message}")
 
@@ -132,9 +132,18 @@ def start(host: str) -> None:
         begun += 1
 
 
+def wait_for_all() -> None:
+    """All servers answer, and still do so a moment later: the access node may crash once more with the last session that met a dead data node."""
+    end = time.monotonic() + _SECONDS_TO_START
+    while not (all(map(answers, HOSTS)) and (time.sleep(2) or all(map(answers, HOSTS)))):
+        if time.monotonic() > end:
+            raise RuntimeError(f"not all servers answer {_SECONDS_TO_START} s after the fault was undone")
+        time.sleep(0.5)
+
+
 def answers(host: str) -> bool:
     try:
-        return sql(host, "SELECT NOT pg_is_in_recovery()", timeout=10) == [["t"]]
+        return sql(host, "SELECT NOT pg_is_in_recovery()", timeout=30) == [["t"]]
     except (SqlError, subprocess.TimeoutExpired):
         return False
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import machines
-from holds import Hold, after_stage, on_table
+from holds import Hold, after_stage, on_table, operations
 from machines import ACCESS_NODE, sql
 
 _REBALANCE = Path(__file__).resolve().parent / "rebalance.yml"
@@ -79,6 +79,9 @@ def _before_balance() -> None:
 
 def _before_replicate() -> None:
     _before_drain()
+    if operations():
+        # Copies that a point which was not survived has left, and that were never compared, must not become the only ones.
+        _play(BALANCE)
     sql(ACCESS_NODE, _DROP_COPIES.format(node=WANDERER))
 
 

@@ -49,6 +49,8 @@ BELONGS = (
     (PASSWORD, "files of the controller", r"project/(secrets\.json|passwords\.json|generated\.password) 600"),
     (KEY, "files of the controller", r"project/authority/ca\.key 600"),
 )
+# Where it may be and need not: a statement that sets a password has the verifier, for superusers and members of pg_read_all_stats to see.
+TOLERATED = ((VERIFIER, "queries of servers", r"\w+: (ALTER|CREATE) \.\.\."),)
 # Where the secret that leak.yml leaks must be found.
 LEAKED = (
     ("output", ""),
@@ -133,7 +135,10 @@ def _run(outcome: dict[str, dict[str, str]]) -> None:
 
 def make_secrets(canaries: Canaries) -> list[str]:
     """The secrets that a user has to give; names of them."""
-    passwords = {"timescaledb_database_passwords": {"reader": canaries.make("the password of a further role")}}
+    passwords = {
+        "timescaledb_database_passwords": {"reader": canaries.make("the password of a further role")},
+        "timescaledb_cluster_roles": [{"name": "app", "login": True, "password": canaries.make("the password of an application's role")}],
+    }
     given = {
         "timescaledb_tls_authority_passphrase": canaries.make("the passphrase of the authority's key"),
         # There may be others in an inventory, which are none of the collection's business. (Not ansible_become_password: with it the connection
@@ -265,7 +270,8 @@ def judge(outcome: dict[str, dict[str, str]], findings: set[Finding], given: lis
 
 
 def belongs(finding: Finding) -> bool:
-    return any(finding.kind == kind and finding.channel == channel and re.fullmatch(place, finding.place) for kind, channel, place in BELONGS)
+    places = (*BELONGS, *TOLERATED)
+    return any(finding.kind == kind and finding.channel == channel and re.fullmatch(place, finding.place) for kind, channel, place in places)
 
 
 if __name__ == "__main__":

@@ -24,12 +24,14 @@ def main(inventory: Path) -> int:
     exchange = folder / "exchange"
     exchange.mkdir(parents=True)
     variables = {"timescaledb_host_auth_method": "certificate", "timescaledb_tls_authority": "external", "timescaledb_tls_authority_dir": str(exchange)}
+    deploy(inventory, variables, "there is no")
+    make_authority(folder, exchange)
     hosts = deploy(inventory, variables, "have your authority sign")
     requests = sorted(exchange.glob("*/*.csr"))
     # One for the server, one for the role, and nobody else's key.
     if len(requests) != 2 * hosts or list(exchange.rglob("*.key")):
         raise SystemExit(f"requests are missing, or there are keys: {requests}")
-    certify(folder, exchange, requests)
+    sign(folder, exchange, requests)
     deploy(inventory, variables)
     if deploy(inventory, variables, changed=0) != hosts:
         raise SystemExit("hosts are missing")
@@ -37,10 +39,14 @@ def main(inventory: Path) -> int:
     return 0
 
 
-def certify(folder: Path, exchange: Path, requests: list[Path]) -> None:
-    """What the authority does, far away from Ansible."""
+def make_authority(folder: Path, exchange: Path) -> None:
+    """Far away from Ansible, which is given its certificate."""
     openssl = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "400", "-subj", "/CN=somebody else"]
     run([*openssl, "-keyout", str(folder / "authority.key"), "-out", str(exchange / "ca.crt")])
+
+
+def sign(folder: Path, exchange: Path, requests: list[Path]) -> None:
+    """What the authority does."""
     for request in requests:
         authority = ["-CA", str(exchange / "ca.crt"), "-CAkey", str(folder / "authority.key"), "-CAcreateserial", "-CAserial", str(folder / "serial")]
         certificate = ["-days", "365", "-copy_extensions", "copy", "-out", str(request.with_suffix(".crt"))]

@@ -85,7 +85,14 @@ from ansible_collections.timescaledb.multinode.plugins.plugin_utils._adopted imp
 
 _SUFFIXES = ("timescale_cluster.yml", "timescale_cluster.yaml")
 _NAMES = ["server_version_num", "data_directory", "cluster_name", "listen_addresses", "timescaledb.passfile", "ssl", "timescaledb.ssl_dir"]
-_SETTINGS = "SELECT name, setting FROM pg_settings WHERE name = ANY (%s)"
+# pg_settings does not have those of a library that is not loaded.
+_SETTINGS = """
+SELECT name, setting
+  FROM (SELECT name, CASE WHEN name LIKE '%%.%%' THEN current_setting(name, true)
+                          ELSE (SELECT setting FROM pg_settings s WHERE s.name = asked.name) END AS setting
+          FROM unnest(%s::text[]) AS asked (name)) AS found
+ WHERE setting IS NOT NULL
+"""
 _SETTINGS_FILE = """
 SELECT pg_read_file(sourcefile) AS content
   FROM (SELECT DISTINCT sourcefile FROM pg_settings WHERE sourcefile ~ '/conf\\.d/timescaledb-multinode\\.conf$') AS found

@@ -172,6 +172,7 @@ def test_under_replicated(replicated):
     assert told["chunks"] == len(chunk) and sorted(told["sample"]) == sorted(name for (name,) in names)
 
 
+@pytest.mark.real_engine("chunks in the catalogue of data nodes")
 def test_sizes(replicated):
     told = table(facts(replicated, "sizes"))
     for name in ("dn1", "dn2", "dn3"):

@@ -121,6 +121,7 @@ def test_a_node_added_later_has_all_before_hypertables_are_attached(site):
     assert site.on("access node", f'SELECT count(*) FROM "{SCHEMA}".c', user="reader") == [(90,)]
 
 
+@pytest.mark.real_engine("GRANT on a distributed hypertable, which goes to data nodes as well")
 def test_roles_on_a_cluster_that_lacks_them(site):
     """Nodes and hypertables are there already."""
     first = wanted(site.cluster, "dn1", "dn2", "dn3", roles=None, schemas=None, extensions=None, hypertables=[dict(TABLE, schema="public")])

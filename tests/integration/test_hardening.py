@@ -201,6 +201,7 @@ def test_password_encryption(safe):
     assert safe.findings() == [(DN1, "medium", "password_encryption", "setting password_encryption")]
 
 
+@pytest.mark.real_engine("timescaledb.ssl_dir, which nobody but its library defines")
 def test_old_tls(safe):
     _serve_tls(safe, Authority(), 365)
     safe.set(safe.dn1, ssl_min_protocol_version="TLSv1")
@@ -269,6 +270,7 @@ def _serve_tls(safe, authority: Authority, days: float, **more: str):
     return certificate
 
 
+@pytest.mark.real_engine("timescaledb.ssl_dir, which nobody but its library defines")
 @pytest.mark.parametrize(
     "days, more, severity, check",
     [
@@ -289,6 +291,7 @@ def test_end_of_a_server_certificate(safe, folder, days, more, severity, check):
     assert all(end_by_openssl(path) in entry["finding"] for entry in found)
 
 
+@pytest.mark.real_engine("timescaledb.ssl_dir, which nobody but its library defines")
 def test_end_of_the_authority_and_of_a_role(safe, folder):
     authority = Authority(days=10)
     _serve_tls(safe, authority, 365)
@@ -301,6 +304,7 @@ def test_end_of_the_authority_and_of_a_role(safe, folder):
     assert any('of role "app" ends' in entry["finding"] for entry in found) and any("of the authority ends" in entry["finding"] for entry in found)
 
 
+@pytest.mark.real_engine("timescaledb.ssl_dir, which nobody but its library defines")
 def test_revoked(safe, folder):
     authority = Authority()
     certificate = _serve_tls(safe, authority, 365)
@@ -315,12 +319,14 @@ def test_revoked(safe, folder):
     assert safe.findings() == [(DN1, "medium", "crl_ends", crl)]
 
 
+@pytest.mark.real_engine("timescaledb.ssl_dir, which nobody but its library defines")
 def test_certificate_that_is_none(safe, folder):
     _serve_tls(safe, Authority(), 365)
     path = _put(folder / "x.crt", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
     assert safe.findings() == [(DN1, "low", "certificate_unreadable", path)]
 
 
+@pytest.mark.real_engine("timescaledb.ssl_dir, which nobody but its library defines")
 @pytest.mark.parametrize(
     "name, mode, folder_mode, severity",
     [

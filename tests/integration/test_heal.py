@@ -7,6 +7,8 @@ import pytest
 from _cluster import Cluster
 from _prepared import forget, gid_of, in_progress, leave, left, made, prepare, recorded
 
+pytestmark = pytest.mark.real_engine("remote_txn")
+
 MODULE = "timescale_heal"
 DECISIONS = ("gid", "decision", "access_node_status", "recorded")
 

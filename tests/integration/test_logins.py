@@ -208,11 +208,11 @@ def test_rebalance(nodes):
 def test_login_check_by_password(doors, tmp_path):
     (tmp_path / "passfile").write_text(f"*:*:*:*:{PASSWORD}\n")
     (tmp_path / "passfile").chmod(0o600)
-    _check_logins(doors, BY_PASSWORD, 2, auth_method="password", passfile=str(tmp_path / "passfile"))
+    _check_logins(doors, BY_PASSWORD, 3, auth_method="password", passfile=str(tmp_path / "passfile"))
 
 
 def test_login_check_by_certificate(doors, files):
-    _check_logins(doors, BY_CERTIFICATE, 3, auth_method="certificate", passfile="/nonexistent", ssl_dir=str(files))
+    _check_logins(doors, BY_CERTIFICATE, 4, auth_method="certificate", passfile="/nonexistent", ssl_dir=str(files))
 
 
 def _check_logins(doors, role: str, refused: int, **options) -> None:

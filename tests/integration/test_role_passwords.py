@@ -133,7 +133,7 @@ def test_user_mapping_that_would_keep_an_old_password(mapped):
 
 def test_user_mapping_is_dropped_where_asked_for(mapped):
     result = mapped.converge(roles=[dict(name="r", password=PASSWORD, drop_user_mappings=True)])
-    assert mapped.on("access node", "SELECT count(*) FROM pg_user_mappings") == [(0,)]
+    assert mapped.on("access node", "SELECT count(*) FROM pg_user_mappings WHERE usename = 'r'") == [(0,)]
     assert [entry["user_mappings"] for entry in result["before"]["roles"] if entry["node"] == "access node"] == [["dn2"]]
 
 

@@ -83,9 +83,11 @@ def _carry_out(module: AnsibleModule, connection: Connection, access_node: Acces
 
 def _wanted(options: dict[str, Any]) -> Wanted:
     errors = []
-    for name, low, high in (("concurrency", 1, _MOST_CONCURRENCY), ("tolerance", 0.0, 1.0), ("lock_timeout", 1, 3600)):
+    for name, low, high in (("concurrency", 1, _MOST_CONCURRENCY), ("tolerance", 0.0, 1.0), ("threshold", 0.0, 1.0), ("lock_timeout", 1, 3600)):
         if not low <= options[name] <= high:
             errors.append(ClusterError(f"option {name}", f"it is {options[name]}", f"choose {low} to {high}"))
+    if options["threshold"] < options["tolerance"]:
+        errors.append(ClusterError("option threshold", f"it is {options['threshold']}, less than tolerance", f"choose {options['tolerance']} or more"))
     for name in ("time_limit", "byte_limit"):
         if options[name] is not None and options[name] <= 0:
             errors.append(ClusterError(f"option {name}", f"it is {options[name]}", "choose more than 0, or leave it out"))
@@ -102,6 +104,7 @@ def _wanted(options: dict[str, Any]) -> Wanted:
         state=options["state"],
         nodes=tuple(dict.fromkeys(options["nodes"] or ())),
         tolerance=options["tolerance"],
+        threshold=options["threshold"],
         spread_newest=options["spread_newest"],
         byte_limit=options["byte_limit"],
         weights={capacity["node_name"]: capacity["weight"] for capacity in capacities},

@@ -76,14 +76,14 @@ class Goal:
     Args:
         balance: bring every node's bytes to its share, give or take the tolerance. Without, only copies that have to be placed are.
         tolerance: how far from its share a node may be, as a part of it.
-        trigger: how far from its share a node has to be for bytes to be moved at all; the tolerance where it is less. A chunk is seldom as big after
+        threshold: how far from its share a node has to be for bytes to be moved at all; the tolerance where it is less. A chunk is seldom as big after
             it was moved as it was before, so that without a wider one there would be something to mend again and again.
         spread: no node has more than its share of the chunks that a hypertable's newest rows go to.
     """
 
     balance: bool = True
     tolerance: float = 0.02
-    trigger: float = 0.0
+    threshold: float = 0.0
     spread: bool = True
 
 

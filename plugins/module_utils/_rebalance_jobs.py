@@ -33,9 +33,6 @@ DELETE FROM _timescaledb_catalog.chunk_data_node d USING _timescaledb_catalog.ch
 # Changes nothing, and invalidates what sessions remember of the hypertable.
 _SAME_FACTOR = "SELECT {schema}.set_replication_factor(format('%%I.%%I', %s::text, %s::text)::regclass, %s)"
 
-# Of the tolerance: nodes that are not farther from their share are left alone.
-_TRIGGER = 2
-
 
 @dataclass(frozen=True)
 class Wanted:
@@ -44,6 +41,7 @@ class Wanted:
     state: str
     nodes: tuple[str, ...] = ()
     tolerance: float = 0.05
+    threshold: float = 0.2
     spread_newest: bool = True
     byte_limit: int | None = None
     weights: dict[str, float] = field(default_factory=dict)
@@ -178,7 +176,7 @@ def plan_moves(wanted: Wanted, access_node: AccessNode, observed: Observed) -> R
     names = sorted(access_node.data_nodes)
     fleet = _fleet(wanted, access_node, observed, names)
     balances = wanted.state == "balanced"
-    goal = Goal(balance=balances, tolerance=wanted.tolerance, trigger=_TRIGGER * wanted.tolerance, spread=balances and wanted.spread_newest)
+    goal = Goal(balance=balances, tolerance=wanted.tolerance, threshold=wanted.threshold, spread=balances and wanted.spread_newest)
     rebalance = plan_rebalance(fleet, goal)
     _check_placed(wanted, observed, rebalance)
     cluster = (access_node.uuid or "").replace("-", "")[:12]

@@ -64,7 +64,7 @@ class _Planner:
         return band(total, board.weights, board.biggest(), board.limits, self._tolerance())
 
     def _tolerance(self) -> float:
-        return self._goal.tolerance if self._begun else max(self._goal.tolerance, self._goal.trigger)
+        return self._goal.tolerance if self._begun else max(self._goal.tolerance, self._goal.threshold)
 
     def _is_home(self, node: int) -> bool:
         return node != NOWHERE and not self.board.fleet.nodes[node].leaves

@@ -32,7 +32,7 @@ _SECONDS = 10
 
 _MAPPINGS = """
 SELECT DISTINCT ON (srvname) srvname::text AS node_name, (SELECT jsonb_object_agg(option_name, option_value) FROM pg_options_to_table(umoptions)) AS options
-  FROM pg_user_mappings WHERE umuser IN (0, current_user::regrole::oid) ORDER BY srvname, umuser DESC
+  FROM pg_user_mappings WHERE umuser IN (0, (SELECT oid FROM pg_roles WHERE rolname = current_user)) ORDER BY srvname, umuser DESC
 """
 # The log must not have a password that a user mapping may hold. The server tries to connect for as long as it takes, whatever connect_timeout says.
 _QUIETLY = """

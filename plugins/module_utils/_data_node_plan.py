@@ -263,7 +263,9 @@ class DataNodePlanner:
         endpoint = node.endpoint(self._access_node)
         look = self._looks[endpoint]
         if look.unreachable:
-            self._refuse(node, f"reclaim=membership needs the node: {look.reason.rstrip('.')}", "start the node, or leave reclaim out")
+            # It may have closed its doors since.
+            reason = look.reason.rstrip(".")
+            self.warnings.append(f"{node.subject}: it is not registered, and whether its database at {endpoint} is free of the cluster is not known: {reason}")
         elif look.dist_uuid is not None and look.dist_uuid == self._access_node.uuid and not look.own_data_nodes:
             if look.distributed_members:
                 cause = f"it was removed before, and still holds its part of {look.distributed_members} distributed hypertable(s)"

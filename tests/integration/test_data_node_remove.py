@@ -202,3 +202,10 @@ def test_clean_database_of_somebody_else_is_left_alone(nodes):
 def test_clean_database_needs_the_node(cluster, mortal):
     mortal.stop()
     cluster.refuse(DATA_NODE, "reclaim=membership needs the node", "Connection refused", node_name="mortal", state="absent", reclaim="membership")
+
+
+def test_clean_database_of_a_node_that_has_closed_its_doors(cluster, mortal):
+    cluster.converge(DATA_NODE, **cluster.place("mortal"), state="absent", reclaim="membership")
+    mortal.stop()
+    result = cluster.unchanged(DATA_NODE, **cluster.place("mortal"), state="absent", reclaim="membership")
+    assert any("is not known" in warning and "Connection refused" in warning for warning in result["warnings"])

@@ -205,7 +205,8 @@ def test_clean_database_needs_the_node(cluster, mortal):
 
 
 def test_clean_database_of_a_node_that_has_closed_its_doors(cluster, mortal):
-    cluster.converge(DATA_NODE, **cluster.place("mortal"), state="absent", reclaim="membership")
+    place = dict(node_name="mortal", host="127.0.0.1", port=mortal.port)
+    cluster.converge(DATA_NODE, **place, state="absent", reclaim="membership")
     mortal.stop()
-    result = cluster.unchanged(DATA_NODE, **cluster.place("mortal"), state="absent", reclaim="membership")
+    result = cluster.unchanged(DATA_NODE, **place, state="absent", reclaim="membership")
     assert any("is not known" in warning and "Connection refused" in warning for warning in result["warnings"])

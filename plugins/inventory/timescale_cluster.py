@@ -100,7 +100,7 @@ SELECT pg_read_file(sourcefile) AS content
 # The roles for which the access node has a client certificate, or a line in its passfile. Names alone leave the server.
 _NODE_ROLES = r"""
 WITH secured AS (
-  SELECT current_setting('ssl') = 'on' AND current_setting('timescaledb.ssl_dir', true) <> '' AS by_certificate,
+  SELECT current_setting('ssl') = 'on' AND coalesce(current_setting('timescaledb.ssl_dir', true), '') <> '' AS by_certificate,
          current_setting('timescaledb.ssl_dir', true) AS ssl_dir, coalesce(nullif(current_setting('timescaledb.passfile', true), ''), 'passfile') AS passfile),
 certificate AS (SELECT pg_ls_dir(ssl_dir, true, false) AS file FROM secured WHERE by_certificate),
 line AS (

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -186,7 +186,9 @@ class Server:
             yield
         finally:
             for process in processes:
-                os.kill(process, signal.SIGCONT)
+                # A session's own process may have ended meanwhile.
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGCONT)
 
     @contextmanager
     def connection(self, database: str, user: str = "postgres", options: str = "") -> Iterator[Any]:

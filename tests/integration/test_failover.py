@@ -78,14 +78,6 @@ def test_one_that_answers_by_force(replicated):
     replicated.refuse(MODULE, "option connect_timeout: it is 0", nodes=["dn1"], connect_timeout=0)
 
 
-def test_the_crash_that_a_dead_node_brings_about_is_waited_for(replicated, mortal):
-    mortal.stop("immediate")
-    with pytest.raises(psycopg2.OperationalError, match="server closed the connection"):
-        replicated.query(OLD)
-    assert replicated.succeed(MODULE, nodes=["mortal"])["changed"] is True
-    replicated.query(OLD)
-
-
 def test_nobody_else_is_cancelled(replicated):
     with replicated.an.connection(replicated.database) as connection, connection.cursor() as cursor:
         connection.autocommit = False

@@ -42,11 +42,6 @@ options:
       - Subset V(hardening) tells of certificates that end within this many days.
     type: int
     default: 30
-  connect_timeout:
-    description:
-      - Seconds to wait for a data node that does not answer.
-    type: int
-    default: 10
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.
@@ -58,6 +53,7 @@ attributes:
     description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: full
 extends_documentation_fragment:
+  - timescaledb.multinode._addresses.patience
   - timescaledb.multinode._login
 seealso:
   - module: timescaledb.multinode.timescale_cluster

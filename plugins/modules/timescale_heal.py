@@ -28,12 +28,8 @@ options:
       - Seconds that a transaction is left alone after it was prepared.
     type: float
     default: 60
-  connect_timeout:
-    description:
-      - Seconds to wait for a data node that does not answer.
-    type: int
-    default: 10
 extends_documentation_fragment:
+  - timescaledb.multinode._addresses.patience
   - timescaledb.multinode._attributes
   - timescaledb.multinode._login
 notes:

@@ -26,12 +26,8 @@ options:
       - Seconds to wait for the end of transactions that write to a hypertable with copies that differ.
     type: int
     default: 5
-  connect_timeout:
-    description:
-      - Seconds to wait for a data node that does not answer.
-    type: int
-    default: 10
 extends_documentation_fragment:
+  - timescaledb.multinode._addresses.patience
   - timescaledb.multinode._attributes
   - timescaledb.multinode._login
 notes:

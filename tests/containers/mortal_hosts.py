@@ -6,7 +6,9 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import toolbox
@@ -45,6 +47,13 @@ class Hosts:
         if (done.returncode != 0) is not fails:
             raise PlaybookFailed(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-6000:]}")
         return sum(int(count) for count in re.findall(r"\bchanged=(\d+)", done.stdout.rpartition("PLAY RECAP")[2])), done.stdout
+
+    def twice(self, playbook: str, **variables: object) -> None:
+        """The first run changes something, the second one nothing; variables: as for C(play())."""
+        changed, _output = self.play(playbook, **variables)
+        wanted(changed > 0, f"{playbook} changes something")
+        changed, output = self.play(playbook, **variables)
+        wanted(changed == 0, f"a second run of {playbook} changes nothing:\n{output[-4000:]}")
 
     def start(self, playbook: str | Path, **variables: object) -> subprocess.Popen[str]:
         """A playbook that is waited for later, by C(communicate())."""
@@ -106,3 +115,25 @@ class Hosts:
         if check and done.returncode != 0:
             raise subprocess.CalledProcessError(done.returncode, done.args, done.stdout, done.stderr)
         return done.stdout
+
+
+def wanted(fulfilled: bool, what: str) -> None:
+    """Raise AssertionError where it is not so."""
+    if not fulfilled:
+        raise AssertionError(f"not so: {what}")
+
+
+def told(acts: Callable[[], list[Callable[[], None]]]) -> int:
+    """Run the acts of a story, of which each is told with its seconds; the exit code of the program that tells it."""
+    try:
+        for act in acts():
+            begin = time.monotonic()
+            act()
+            print(f"{time.monotonic() - begin:6.1f} s   {act.__name__.replace('_', ' ')}", flush=True)
+    except (AssertionError, PlaybookFailed) as error:
+        print(f"FAILED: {error}", file=sys.stderr)
+        return 1
+    except subprocess.CalledProcessError as error:
+        print(f"FAILED: {error}\n{error.stdout}{error.stderr}", file=sys.stderr)
+        return 1
+    return 0

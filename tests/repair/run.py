@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "stages"))
 
 import toolbox
-from mortal_hosts import Hosts, PlaybookFailed
+from mortal_hosts import Hosts, told, wanted
 
 HERE = Path(__file__).resolve().parent
 REPLACED, MOVED = (HERE / name / "inventory.yml" for name in ("replaced", "moved"))
@@ -43,11 +42,8 @@ class Story:
         self.hosts = Hosts("timescaledb-multinode-repair", toolbox.CHECKOUT / "molecule" / "repair" / "inventory.yml", log)
         self.days = 0
 
-    def tell(self) -> None:
-        for act in (self.begin, self.kill_and_replace, self.bring_back, self.cut_off_and_put_another_in_its_place, self.move, self.heal):
-            begin = time.monotonic()
-            act()
-            print(f"{time.monotonic() - begin:6.1f} s   {act.__name__.replace('_', ' ')}", flush=True)
+    def acts(self) -> list[Callable[[], None]]:
+        return [self.begin, self.kill_and_replace, self.bring_back, self.cut_off_and_put_another_in_its_place, self.move, self.heal]
 
     def begin(self) -> None:
         self.write(days=3)
@@ -60,13 +56,13 @@ class Story:
         self.hosts.kill("data2")
         predicted, output = self.hosts.play(REPLACE, check=True, timescaledb_repair_nodes=["data2"])
         wanted(predicted > 0 and "available is True, wanted False" in output, "check mode shows what would be done")
-        self.twice(REPLACE, timescaledb_repair_nodes=["data2"])
+        self.hosts.twice(REPLACE, timescaledb_repair_nodes=["data2"])
         self.check({"data1", "data3"})
         self.write(days=2)
 
     def bring_back(self) -> None:
         self.hosts.boot("data2")
-        self.twice(RETURN, timescaledb_repair_nodes="data2")
+        self.hosts.twice(RETURN, timescaledb_repair_nodes="data2")
         wanted(self.hosts.psql("data2", "SELECT count(*) FROM pg_prepared_xacts") == "0", "nothing is prepared any more")
         wanted(self.hosts.psql("data2", "SELECT to_regclass('healed')") == "healed", "what was recorded is committed")
         self.write(days=2)
@@ -75,7 +71,7 @@ class Story:
 
     def cut_off_and_put_another_in_its_place(self) -> None:
         self.hosts.cut("data3")
-        self.twice(REPLACE, inventory=REPLACED, timescaledb_repair_nodes=["data3"], timescaledb_repair_remove=True)
+        self.hosts.twice(REPLACE, inventory=REPLACED, timescaledb_repair_nodes=["data3"], timescaledb_repair_remove=True)
         nodes = self.hosts.psql("access", "SELECT string_agg(node_name, ' ' ORDER BY node_name) FROM timescaledb_information.data_nodes")
         wanted(nodes == "data1 data2 data4", f"data4 has taken the place of data3: {nodes}")
         self.write(days=1)
@@ -85,7 +81,7 @@ class Story:
         """As after the promotion of a standby: the data node has another address."""
         self.hosts.cut("data1")
         self.hosts.connect("data1", "elsewhere")
-        self.twice(REPLACE, inventory=MOVED, timescaledb_repair_nodes=["data1"], timescaledb_repair_repoint=True)
+        self.hosts.twice(REPLACE, inventory=MOVED, timescaledb_repair_nodes=["data1"], timescaledb_repair_repoint=True)
         options = self.hosts.psql("access", "SELECT options FROM timescaledb_information.data_nodes WHERE node_name = 'data1'")
         wanted("host=elsewhere" in options, f"the access node knows the new address: {options}")
         self.write(days=1)
@@ -94,12 +90,6 @@ class Story:
     def heal(self) -> None:
         changed, _output = self.hosts.play(HEAL, inventory=MOVED)
         wanted(changed == 0, "there is nothing to heal")
-
-    def twice(self, playbook: str, **variables: object) -> None:
-        changed, _output = self.hosts.play(playbook, **variables)
-        wanted(changed > 0, f"{playbook} changes something")
-        changed, output = self.hosts.play(playbook, **variables)
-        wanted(changed == 0, f"a second run of {playbook} changes nothing:\n{output[-4000:]}")
 
     def write(self, days: int) -> None:
         for _day in range(days):
@@ -118,22 +108,5 @@ class Story:
             wanted(len(holders) >= 2 and len(counts) == 1, f"copies of {chunk} on {names}: {counts}")
 
 
-def wanted(fulfilled: bool, what: str) -> None:
-    if not fulfilled:
-        raise AssertionError(f"not so: {what}")
-
-
-def main() -> int:
-    try:
-        Story().tell()
-    except (AssertionError, PlaybookFailed) as error:
-        print(f"FAILED: {error}", file=sys.stderr)
-        return 1
-    except subprocess.CalledProcessError as error:
-        print(f"FAILED: {error}\n{error.stdout}{error.stderr}", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(told(lambda: Story().acts()))

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE: only for this collection; may change in any release.
 
-"""What a whole cluster's plan depends on: at most nine queries on the access node, whatever the number of its objects.
+"""What a whole cluster's plan depends on: at most ten queries on the access node, whatever the number of its objects.
 
 Where roles, schemas or extensions are declared, one more on each data node, side by side.
 """
@@ -18,6 +18,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_p
 from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import observe_holdings, observe_lost
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_plan import leaving_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._jobs import observe_jobs
+from ansible_collections.timescaledb.multinode.plugins.module_utils._left_out import observe_left_out
 from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import NodeLook, look_at_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._role_look import Asked, observe_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._role_state import NodeState
@@ -45,7 +46,8 @@ def observe_cluster(module: AnsibleModule, connection: Connection, access_node: 
     jobs = observe_jobs(connection, access_node, wanted.jobs)
     roles = observe_roles(module, connection, access_node, wanted, looks)
     lost = observe_lost(connection, given_up_nodes(list(wanted.leaving.values()), access_node))
-    return ObservedCluster(access_node, looks, tables, intervals, holdings, jobs, roles, lost)
+    left_out = observe_left_out(connection, wanted.nodes, access_node)
+    return ObservedCluster(access_node, looks, tables, intervals, holdings, jobs, roles, lost, left_out)
 
 
 def observe_roles(

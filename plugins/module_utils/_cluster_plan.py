@@ -24,6 +24,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_planner import HypertablePlanner
 from ansible_collections.timescaledb.multinode.plugins.module_utils._job_plan import JobPlanner, shown_jobs
 from ansible_collections.timescaledb.multinode.plugins.module_utils._jobs import Job
+from ansible_collections.timescaledb.multinode.plugins.module_utils._left_out import LeftOut, steps_to_take_in
 from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import NodeLook
 from ansible_collections.timescaledb.multinode.plugins.module_utils._role_draft import Draft
 from ansible_collections.timescaledb.multinode.plugins.module_utils._role_plan import shown
@@ -46,6 +47,7 @@ class ObservedCluster:
         jobs: the wanted jobs by name.
         roles: what the access node and the data nodes have of declared roles, schemas and extensions; empty where none are declared.
         lost: chunks that only data nodes have which are given up.
+        left_out: hypertables whose new chunks go past data nodes that are wanted available.
     """
 
     access_node: AccessNode
@@ -56,6 +58,7 @@ class ObservedCluster:
     jobs: dict[str, Job] = field(default_factory=dict)
     roles: list[NodeState] = field(default_factory=list)
     lost: list[LostChunk] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
 
 
 def plan_cluster(wanted: WantedCluster, observed: ObservedCluster) -> Plan:
@@ -80,6 +83,7 @@ def plan_cluster(wanted: WantedCluster, observed: ObservedCluster) -> Plan:
     return Plan(
         steps=[
             *nodes.steps[:first],
+            *steps_to_take_in(observed.left_out, observed.access_node),
             *roles.steps_before_tables(),
             *tables.steps,
             *nodes.steps[first:],

@@ -30,7 +30,7 @@ DELETE FROM _timescaledb_catalog.chunk_data_node d USING _timescaledb_catalog.ch
    AND h.replication_factor <= (SELECT count(*) FROM _timescaledb_catalog.chunk_data_node o
                                  WHERE o.chunk_id = d.chunk_id AND o.node_name::text <> ALL (%s))
 """
-# Changes nothing, and invalidates what sessions remember of the hypertable.
+# Invalidates what sessions remember of the hypertable. Also reckons anew which data nodes take its next chunks: those that are available now.
 _SAME_FACTOR = "SELECT {schema}.set_replication_factor(format('%%I.%%I', %s::text, %s::text)::regclass, %s)"
 
 

@@ -137,6 +137,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._connection 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._converge import converge
 from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import given_up_nodes, looks_needed, plan_data_nodes, shown
 from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import observe_holdings, observe_lost
+from ansible_collections.timescaledb.multinode.plugins.module_utils._left_out import observe_left_out, steps_to_take_in
 from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import look_at_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan, State
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import check_release, node_list, node_options, wanted_nodes
@@ -151,7 +152,9 @@ def make_plan(module: AnsibleModule, connection: Connection, access_node: Access
     leaving = [node.node_name for node in wanted if not node.present and node.node_name in access_node.data_nodes]
     available = {name for name, node in access_node.data_nodes.items() if node.available}
     lost = observe_lost(connection, given_up_nodes(wanted, access_node))
-    return plan_data_nodes(wanted, access_node, looks, observe_holdings(connection, leaving, available), lost)
+    plan = plan_data_nodes(wanted, access_node, looks, observe_holdings(connection, leaving, available), lost)
+    plan.steps += steps_to_take_in(observe_left_out(connection, wanted, access_node), access_node)
+    return plan
 
 
 def read_state(module: AnsibleModule, connection: Connection) -> State:

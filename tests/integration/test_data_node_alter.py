@@ -92,3 +92,29 @@ def test_several_differences_in_one_list(nodes):
     wanted = [nodes.place("dn1", host="localhost"), nodes.place("dn2", available=True), nodes.place("dn3"), nodes.place("dn4")]
     result = nodes.converge(DATA_NODE, data_nodes=wanted)
     assert [step["object"] for step in result["steps"]] == [f'data node "dn{number}"' for number in (1, 2, 4)]
+
+
+TAKING = """
+SELECT DISTINCT unnest(p.data_nodes)::text FROM _timescaledb_catalog.dimension_partition p JOIN _timescaledb_catalog.dimension d ON d.id = p.dimension_id
+  JOIN _timescaledb_catalog.hypertable h ON h.id = d.hypertable_id WHERE h.table_name = 'conditions' ORDER BY 1
+"""
+
+
+@pytest.mark.real_engine("partitions reckoned anew by set_replication_factor()")
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_node_that_is_available_again_takes_new_chunks(nodes, interrupted):
+    nodes.distribute("conditions", options=", 'device', 6, replication_factor => 2")
+    nodes.query("SELECT alter_data_node('dn3', available => false)")
+    nodes.query("SELECT set_replication_factor('conditions', 2)")
+    assert nodes.query(TAKING) == [("dn1",), ("dn2",)]
+    if interrupted:
+        nodes.query("SELECT alter_data_node('dn3', available => true)")
+    result = nodes.converge(DATA_NODE, node_name="dn3", available=True)
+    assert [step["action"] for step in result["steps"]] == (["set"] if interrupted else ["alter", "set"])
+    assert nodes.query(TAKING) == [("dn1",), ("dn2",), ("dn3",)]
+    nodes.unchanged("timescale_cluster", data_nodes=[dict(node_name="dn3", available=True)])
+
+
+def test_a_node_that_no_partition_needs_is_not_missed(nodes):
+    nodes.distribute("conditions", options=", 'device', 2")
+    nodes.unchanged(DATA_NODE, node_name="dn3", available=True)

@@ -103,7 +103,8 @@ class DataNodePlanner:
         self._holdings = {holding.hypertable_id: holding for holding in holdings}
         self._lose(wanted, lost)
         self._before_removal = dict(self._holdings)
-        for node in wanted:
+        # In one order, whatever that of the declaration is: what may not leave with fewer copies leaves as long as there are enough.
+        for node in sorted(wanted, key=lambda node: (node.force, node.node_name)):
             known = self._access_node.data_nodes.get(node.node_name)
             if known is not None:
                 self._delete(node, known)

@@ -232,3 +232,11 @@ def test_only_additions_are_done_side_by_side():
     made = plan(rows, access_node("dn1"), seen=OURS)
     assert taken(made) == [("dn2", "drop database"), ("dn2", "add"), ("dn3", "drop database"), ("dn3", "add"), ("dn1", "alter")]
     assert beside_others(made) == [False, True, False, True, False]
+
+
+@pytest.mark.parametrize("order", [("dn2", "dn3"), ("dn3", "dn2")])
+def test_the_order_of_the_declaration_decides_nothing(order):
+    """dn3 may leave while there are enough others, dn2 in any case."""
+    rows = [dict(node_name=name, state="absent", force=name == "dn2") for name in order]
+    made = plan(rows, access_node("dn1", "dn2", "dn3"), holdings=[holding(replication_factor=2)])
+    assert taken(made) == [("dn3", "delete"), ("dn2", "delete")]

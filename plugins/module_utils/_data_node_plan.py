@@ -15,7 +15,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._admission import Admission
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import Holding, LostChunk
-from ansible_collections.timescaledb.multinode.plugins.module_utils._leaving import given_up, leaving_errors
+from ansible_collections.timescaledb.multinode.plugins.module_utils._leaving import given_up, leaving_errors, server_wants_force
 from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import LookRequest, NodeLook
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Plan, Statement, Step
 from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import ALTER_DATA_NODE, DROP_REMOTE_DATA, SAFE_DROP_DATABASE
@@ -209,17 +209,18 @@ class DataNodePlanner:
     def _delete(self, node: WantedNode, known: DataNode) -> None:
         if not known.may_change:
             self._refuse(node, f"the role does not own it ({known.owner} does)", "log in as its owner or as a superuser")
-        dangers = []
+        dangers, force = [], node.force
         for key, holding in self._holdings.items():
             if node.node_name in holding.attached:
+                force = force or server_wants_force(holding)
                 self.errors += leaving_errors(node.subject, node.node_name, holding, node.force)
                 dangers += given_up(node.node_name, holding)
                 self._holdings[key] = holding.without(node.node_name)
         if node.leaves_clean:
-            self._detach(node, known)
+            self._detach(node, known, force)
         server_drops = node.drop_database and self._access_node.release >= SAFE_DROP_DATABASE
         template = "SELECT {schema}.delete_data_node(%s, force => %s, repartition => %s"
-        values = [node.node_name, node.force, node.repartition]
+        values = [node.node_name, force, node.repartition]
         if server_drops:
             template += ", drop_database => %s"
             values.append(True)
@@ -239,7 +240,7 @@ class DataNodePlanner:
             )
         del self.nodes[node.node_name]
 
-    def _detach(self, node: WantedNode, known: DataNode) -> None:
+    def _detach(self, node: WantedNode, known: DataNode, force: bool) -> None:
         """Have the server drop the node's parts of distributed hypertables; afterwards nobody could tell them from tables of the node's own."""
         look = self._looks[known.endpoint]
         if look.unreachable:
@@ -257,7 +258,7 @@ class DataNodePlanner:
             )
         template = "SELECT {schema}.detach_data_node(%s, force => %s, repartition => %s, drop_remote_data => true"
         reason = f"it leaves {', '.join(attached)}"
-        self._call(node, "detach", reason, f"{template})", node.node_name, node.force, node.repartition, danger="its parts of these tables are dropped")
+        self._call(node, "detach", reason, f"{template})", node.node_name, force, node.repartition, danger="its parts of these tables are dropped")
 
     def _clean(self, node: WantedNode) -> None:
         """Finish what an interrupted removal left of a node that is not registered any more."""

@@ -14,7 +14,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils import _inte
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import Holding
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_planner import Call, HypertablePlanner, missing_indexes
-from ansible_collections.timescaledb.multinode.plugins.module_utils._leaving import given_up, leaving_errors
+from ansible_collections.timescaledb.multinode.plugins.module_utils._leaving import given_up, leaving_errors, server_wants_force
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import Dimension, Table
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import WantedHypertable
 
@@ -111,12 +111,14 @@ class Change(HypertablePlanner):
             )
         for name in sorted(set(self.found.data_nodes) - set(self.target_nodes())):
             dangers: list[str] = []
+            force = self.wanted.force
             if self.holding:
+                force = force or server_wants_force(self.holding)
                 self.errors += leaving_errors(self.wanted.subject, name, self.holding, self.wanted.force)
                 dangers = given_up(name, self.holding)
                 self.holding = self.holding.without(name)
             call = Call("SELECT {schema}.detach_data_node(%s, format('%%I.%%I', %s, %s)::regclass", [name, self.wanted.schema, self.wanted.relation])
-            call.add("force", self.wanted.force)
+            call.add("force", force)
             call.add("repartition", self.wanted.repartition)
             if self.wanted.drop_remote_data:
                 call.add("drop_remote_data", True)

@@ -48,15 +48,24 @@ def leaving_errors(subject: str, node_name: str, holding: Holding, force: bool) 
                 "set force to accept fewer copies of these chunks than its replication factor, or copy them elsewhere first",
             )
         )
-    if holding.replication_factor >= len(holding.accepting) and not force:
+    others = len(holding.accepting - {node_name})
+    if holding.replication_factor > others and not force:
         errors.append(
             ClusterError(
                 subject,
-                f"{table} has replication factor {holding.replication_factor} and {len(holding.accepting)} data nodes that take new chunks",
+                f"{table} has replication factor {holding.replication_factor} and {others} other data node{'s that take' if others != 1 else ' that takes'} new chunks",
                 "attach another data node first, lower the replication factor, or set force to accept under-replicated new chunks",
             )
         )
     return errors
+
+
+def server_wants_force(holding: Holding) -> bool:
+    """Whether the server refuses any node without force, for it expects that the one that leaves takes new chunks.
+
+    Where that one takes none, for it is drained or unavailable, its leaving takes nothing from new chunks, and leaving_errors() has nothing against it.
+    """
+    return holding.replication_factor >= len(holding.accepting)
 
 
 def given_up(node_name: str, holding: Holding) -> list[str]:

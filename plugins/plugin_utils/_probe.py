@@ -11,8 +11,8 @@ import json
 from ipaddress import ip_address
 from typing import Any
 
-_FLAGS = ("systemd", "unfinished", "python", "driver", "config", "included", "filled", "recovery", "secured", "cryptography")
-_TEXTS = ("family", "outdated", "postgres", "initialized", "data", "encoding", "collation", "ctype", "extension", "preloads", "salt")
+_FLAGS = ("systemd", "unfinished", "python", "driver", "config", "included", "filled", "recovery", "secured", "cryptography", "role_exists")
+_TEXTS = ("family", "outdated", "postgres", "initialized", "data", "encoding", "collation", "ctype", "extension", "preloads", "salt", "verifier_digest")
 _FILES = ("passfile", "passfile_digest", "settings", "hba", "authority")
 _ASKED = ("asked_database", "asked_role", "asked_passfile")
 _NUMBERS = ("cpus", "port")
@@ -35,8 +35,8 @@ def parse_probe(text: str) -> dict[str, Any]:
         lists), cryptography (there is what makes keys), certificates (file -> end in seconds since 1970, fits its key, trusted by the
         authority, attributes (owners and modes of key and certificate), names).
         Of its server, where one runs: port (else None), recovery, preloads (libraries), pending (restart, reload and errors, as
-        pending.sql says), passfile_digest (of the passfile, None where it is not there), salt (iterations and salt of the role's SCRAM
-        verifier, None where it has none), encoding, collation, ctype, extension (of the cluster's database, None where there is none).
+        pending.sql says), passfile_digest (of the passfile, None where it is not there), role_exists, salt (iterations and salt of the
+        role's SCRAM verifier) and verifier_digest (both None where it has none), encoding, collation, ctype, extension (of the cluster's database, None where there is none).
     """
     probe: dict[str, Any] = dict(packages={}, available=[], addresses={}, others={}, listening=[], own=[], rules=[], crls=[], certificates={})
     probe.update(system=dict(id="", codename="", name=""), memory=None, pending=None)

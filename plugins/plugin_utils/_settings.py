@@ -11,6 +11,7 @@ misc); what multi-node needs follows TimescaleDB's guides for access node and da
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +51,11 @@ class Host:
     def is_access_node(self) -> bool:
         """Whether this is the access node."""
         return self.node_type == "access_node"
+
+
+def server_settings_of(host: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The settings of a host that is given as a dictionary; see server_settings()."""
+    return server_settings(Host(**host))
 
 
 def server_settings(host: Host) -> list[dict[str, str]]:

@@ -71,7 +71,7 @@ def test_copies_elsewhere_need_force(nodes):
 
 def test_too_few_nodes_for_the_replication_factor(nodes):
     nodes.distribute("conditions", options=", 'device', replication_factor => 3")
-    nodes.refuse(DATA_NODE, "replication factor 3 and 3 data nodes that take new chunks", node_name="dn3", state="absent")
+    nodes.refuse(DATA_NODE, "replication factor 3 and 2 other data nodes that take new chunks", node_name="dn3", state="absent")
     nodes.converge(DATA_NODE, node_name="dn3", state="absent", force=True)
 
 
@@ -83,7 +83,7 @@ def test_other_nodes_keep_the_replication_factor(nodes):
 def test_two_at_once_are_judged_together(nodes):
     nodes.distribute("conditions", options=", 'device', replication_factor => 2")
     wanted = [dict(node_name=name, state="absent") for name in ("dn2", "dn3")]
-    message = nodes.refuse(DATA_NODE, 'data node "dn3"', "replication factor 2 and 2 data nodes", data_nodes=wanted)
+    message = nodes.refuse(DATA_NODE, 'data node "dn3"', "replication factor 2 and 1 other data node", data_nodes=wanted)
     assert '"dn2"' not in message
 
 
@@ -91,7 +91,18 @@ def test_two_at_once_are_judged_together(nodes):
 def test_blocked_node_takes_no_new_chunks(nodes):
     nodes.distribute("conditions", options=", 'device', replication_factor => 2")
     nodes.query("SELECT timescaledb_experimental.block_new_chunks('dn2', 'conditions')")
-    nodes.refuse(DATA_NODE, "2 data nodes that take new chunks", node_name="dn3", state="absent")
+    nodes.refuse(DATA_NODE, "1 other data node that takes new chunks", node_name="dn3", state="absent")
+
+
+@pytest.mark.real_engine("block_new_chunks()")
+@pytest.mark.parametrize("reclaim", ["none", "membership"])
+def test_last_but_one_leaves_after_it_was_drained(nodes, reclaim):
+    """The server counts a node that takes no new chunks among those that would be missed, and wants force."""
+    nodes.converge(DATA_NODE, node_name="dn3", state="absent")
+    nodes.distribute("conditions", options=", 'device', replication_factor => 1")
+    nodes.query("SELECT timescaledb_experimental.block_new_chunks('dn2', 'conditions')")
+    nodes.converge(DATA_NODE, **nodes.place("dn2"), state="absent", reclaim=reclaim)
+    assert nodes.table("conditions")["data_nodes"] == ["dn1"]
 
 
 def test_all_hypertables_in_the_way_are_named(nodes):

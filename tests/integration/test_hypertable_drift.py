@@ -143,9 +143,16 @@ def test_detach_with_copies_elsewhere_needs_force(replicated):
 def test_detach_below_the_replication_factor(nodes):
     nodes.distribute("conditions", options=", 'device', replication_factor => 3")
     nodes.refuse(HYPERTABLE, "replication_factor 3 needs", data_nodes=["dn1", "dn2"], replication_factor=3, **CONDITIONS)
-    nodes.refuse(HYPERTABLE, "has replication factor 3 and 3 data nodes that take new chunks", data_nodes=["dn1", "dn2"], **CONDITIONS)
+    nodes.refuse(HYPERTABLE, "has replication factor 3 and 2 other data nodes that take new chunks", data_nodes=["dn1", "dn2"], **CONDITIONS)
     result = nodes.converge(HYPERTABLE, data_nodes=["dn1", "dn2"], replication_factor=2, **CONDITIONS)
     assert actions(result) == ["set", "detach"]
+
+
+@pytest.mark.real_engine("block_new_chunks()")
+def test_detach_what_takes_no_new_chunks(nodes):
+    nodes.distribute("conditions", options=", 'device', replication_factor => 2")
+    nodes.query("SELECT timescaledb_experimental.block_new_chunks('dn3', 'conditions')")
+    nodes.converge(HYPERTABLE, data_nodes=["dn1", "dn2"], **CONDITIONS)
 
 
 def test_detach_two_of_replicated_chunks_is_judged_together(replicated):

@@ -148,6 +148,9 @@ SELECT 'preloads=' || current_setting('shared_preload_libraries');
 SELECT 'encoding=' || pg_encoding_to_char(encoding), E'\ncollation=' || datcollate, E'\nctype=' || datctype FROM pg_database WHERE datname = :'name' \g (recordsep='' fieldsep='')
 -- Iterations and salt, which a server tells everybody who begins to log in, and none of the keys.
 SELECT 'salt=' || split_part(rolpassword, '$', 2) FROM pg_authid WHERE rolname = :'role' AND rolpassword LIKE 'SCRAM-SHA-256$%';
+-- Says whether the role has this password already, and not how to log in as it.
+SELECT 'verifier_digest=' || encode(sha256(convert_to(rolpassword, 'UTF8')), 'hex') FROM pg_authid WHERE rolname = :'role' AND rolpassword LIKE 'SCRAM-SHA-256$%';
+SELECT 'role_exists=yes' FROM pg_roles WHERE rolname = :'role';
 -- As slow as SCRAM; see plugin_utils/_passfile_digest.py.
 WITH RECURSIVE salted AS MATERIALIZED (SELECT gen_random_uuid()::text AS salt), stretched (n, digest) AS (
   SELECT 1, sha256(convert_to(salt, 'UTF8') || pg_read_binary_file(:'passfile', 0, 1 << 24, true)) FROM salted

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 from _build import holding
-from ansible_collections.timescaledb.multinode.plugins.module_utils._leaving import leaving_errors
+from ansible_collections.timescaledb.multinode.plugins.module_utils._leaving import leaving_errors, server_wants_force
 
 
 def causes(held, force=False):
@@ -31,11 +31,24 @@ def test_copies_elsewhere():
     assert causes(held, force=True) == []
 
 
-@pytest.mark.parametrize("factor, accepting, refused", [(2, "dn1 dn2 dn3", False), (3, "dn1 dn2 dn3", True), (2, "dn1 dn3", True), (1, "dn1 dn3", False)])
-def test_new_chunks(factor, accepting, refused):
-    found = causes(holding(replication_factor=factor, accepting=accepting))
-    assert bool(found) is refused
-    assert causes(holding(replication_factor=factor, accepting=accepting), force=True) == []
+@pytest.mark.parametrize(
+    "factor, accepting, refused, wants_force",
+    [
+        (2, "dn1 dn2 dn3", False, False),
+        (3, "dn1 dn2 dn3", True, True),
+        (2, "dn1 dn3", True, True),
+        (1, "dn1 dn3", False, False),
+        # It takes no new chunks, so that the others do as well without it.
+        (1, "dn1", False, True),
+        (2, "dn1 dn2", False, True),
+        (3, "dn1 dn2", True, True),
+    ],
+)
+def test_new_chunks(factor, accepting, refused, wants_force):
+    held = holding(replication_factor=factor, accepting=accepting)
+    assert bool(causes(held)) is refused
+    assert causes(held, force=True) == []
+    assert server_wants_force(held) is wants_force
 
 
 def test_somebody_elses_table():

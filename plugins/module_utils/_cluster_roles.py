@@ -71,7 +71,7 @@ def _foresee(planner: HypertablePlanner, nodes: list[NodeState]) -> None:
         return
     for node in nodes:
         if node is not access_node and node.name not in is_there.data_nodes:
-            if planner.wanted.drop_remote_data and node.name in found.data_nodes:
+            if planner.wanted.drops_table_on(node.name) and node.name in found.data_nodes:
                 node.relations.pop(table, None)
                 node.acl.pop(table, None)
             continue

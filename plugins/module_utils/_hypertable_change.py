@@ -120,10 +120,11 @@ class Change(HypertablePlanner):
             call = Call("SELECT {schema}.detach_data_node(%s, format('%%I.%%I', %s, %s)::regclass", [name, self.wanted.schema, self.wanted.relation])
             call.add("force", force)
             call.add("repartition", self.wanted.repartition)
-            if self.wanted.drop_remote_data:
+            drops_table = self.wanted.drops_table_on(name)
+            if drops_table:
                 call.add("drop_remote_data", True)
             needs = []
-            if self.wanted.drop_remote_data:
+            if drops_table:
                 dangers.append("the table there is dropped")
                 needs.append(name)
             self.call("detach", f'data node "{name}" is attached and not wanted', call, needs, "; ".join(dangers))

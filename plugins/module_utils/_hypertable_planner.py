@@ -92,9 +92,10 @@ class HypertablePlanner:
                 self.refuse(f'the role may not use data node "{name}"', "GRANT USAGE ON FOREIGN SERVER to the role")
             elif not known[name].available:
                 self.refuse(f'data node "{name}" is marked unavailable', "make it available first, or leave it out of data_nodes")
-        if self.wanted.drop_remote_data and self.access_node.release < DROP_REMOTE_DATA:
+        if (self.wanted.drop_remote_data or self.wanted.left_clean) and self.access_node.release < DROP_REMOTE_DATA:
+            option = "drop_remote_data" if self.wanted.drop_remote_data else "reclaim=membership of a data node that leaves"
             self.refuse(
-                f"drop_remote_data needs TimescaleDB {DROP_REMOTE_DATA}, this is {self.access_node.release}",
+                f"{option} needs TimescaleDB {DROP_REMOTE_DATA}, this is {self.access_node.release}",
                 "leave it out and drop the table on the data node afterwards",
             )
         factor = self.wanted.replication_factor

@@ -19,7 +19,11 @@ _MAXIMUM_PARTITIONS = 32767
 
 @dataclass(frozen=True)
 class WantedHypertable:
-    """One distributed hypertable as the task describes it; None means: not said, leave as it is."""
+    """One distributed hypertable as the task describes it; None means: not said, leave as it is.
+
+    Args:
+        left_clean: data nodes that leave the cluster in the same task, with nothing of it left on them.
+    """
 
     schema: str
     relation: str
@@ -38,6 +42,11 @@ class WantedHypertable:
     repartition: bool
     drop_remote_data: bool
     drop_data: bool
+    left_clean: frozenset[str]
+
+    def drops_table_on(self, node_name: str) -> bool:
+        """Whether the table on this data node is dropped when it is detached."""
+        return self.drop_remote_data or node_name in self.left_clean
 
     @property
     def subject(self) -> str:
@@ -91,7 +100,7 @@ def wanted_hypertables(rows: list[dict[str, Any]] | None) -> list[WantedHypertab
 
 def _wanted(row: dict[str, Any]) -> WantedHypertable:
     nodes = None if row["data_nodes"] is None else tuple(row["data_nodes"])
-    computed = dict(present=row["state"] == "present", data_nodes=nodes, time_column_name=row["time_column_name"] or "")
+    computed = dict(present=row["state"] == "present", data_nodes=nodes, time_column_name=row["time_column_name"] or "", left_clean=frozenset())
     return WantedHypertable(**computed, **{key: row[key] for key in WantedHypertable.__dataclass_fields__ if key not in computed})
 
 

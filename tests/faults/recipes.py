@@ -86,10 +86,9 @@ def _before_replicate() -> None:
 
 
 def _before_leave() -> None:
-    if _holds(WANDERER):
-        _play(DRAIN)
+    """Drained, and blocked: what writers go on with would have chunks there again before it has left."""
     _all_there()
-    sql(ACCESS_NODE, _ALLOW)
+    _play(DRAIN)
 
 
 def _before_join() -> None:
@@ -156,7 +155,9 @@ def _copy_steps(destinations: tuple[str, ...] = (), moves: bool = True) -> dict[
 
 _BLOCK = on_table("new chunks are blocked", ACCESS_NODE, "_timescaledb_catalog.hypertable_data_node")
 _EXTRA = {"relation": "extra", "definition": "time timestamptz NOT NULL, device int NOT NULL", "time_column_name": "time", "partitioning_column": "device"}
-_WITHOUT = [{"node_name": node, "host": node} for node in machines.DATA_NODES if node != WANDERER] + [{"node_name": WANDERER, "state": "absent"}]
+_WITHOUT = [{"node_name": node, "host": node} for node in machines.DATA_NODES if node != WANDERER] + [
+    {"node_name": WANDERER, "host": WANDERER, "state": "absent", "reclaim": "membership"}
+]
 
 DRAIN = Recipe(
     "drained", _REBALANCE, {"faults_state": "drained", "faults_nodes": [WANDERER]}, _before_drain,

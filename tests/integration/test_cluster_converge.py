@@ -69,10 +69,22 @@ def test_node_leaves_its_hypertables_before_it_is_removed(nodes):
     }
 
 
+@pytest.mark.parametrize("more", [{}, {"data_nodes": ["dn1", "dn2"]}])
+def test_nothing_is_left_on_a_node_that_leaves_clean(nodes, more):
+    """Its hypertables are detached before it is removed: they, too, go from it."""
+    nodes.distribute("a")
+    leaving = dict(node_name="dn3", state="absent", reclaim="membership")
+    result = nodes.converge(CLUSTER, data_nodes=[leaving], hypertables=[table("a", **more)])
+    assert [step["action"] for step in result["steps"]] == ["detach", "delete", "clear membership"]
+    assert nodes.dn("dn3").query(nodes.database, "SELECT count(*) FROM pg_tables WHERE tablename = 'a'") == [(0,)]
+    assert nodes.dist_uuid(nodes.dn("dn3")) is None
+    nodes.converge(CLUSTER, data_nodes=[nodes.place("dn3")])
+
+
 def test_node_is_replaced_in_one_run(nodes):
     nodes.distribute("a", options=", 'device', replication_factor => 3")
     declared = [nodes.place("dn4"), dict(node_name="dn3", state="absent")]
-    nodes.refuse(CLUSTER, "replication factor 3 and 3 data nodes", data_nodes=declared, hypertables=[table("a")])
+    nodes.refuse(CLUSTER, "replication factor 3 and 2 other data nodes", data_nodes=declared, hypertables=[table("a")])
     result = nodes.converge(CLUSTER, data_nodes=declared, hypertables=[table("a", data_nodes=["dn1", "dn2", "dn4"])])
     assert actions(result) == [("add", "dn4"), ("attach", "a"), ("detach", "a"), ("delete", "dn3")]
 

@@ -53,7 +53,7 @@ def leaving_errors(subject: str, node_name: str, holding: Holding, force: bool) 
         errors.append(
             ClusterError(
                 subject,
-                f"{table} has replication factor {holding.replication_factor} and {others} other data node{'s that take' if others != 1 else ' that takes'} new chunks",
+                f"{table} has replication factor {holding.replication_factor} and {others} other data node{_that_take(others)} new chunks",
                 "attach another data node first, lower the replication factor, or set force to accept under-replicated new chunks",
             )
         )
@@ -81,3 +81,7 @@ def _count(placements: list[Placement]) -> int:
 def _chunks(placements: list[Placement]) -> str:
     number = _count(placements)
     return f"{number} chunk{'s' if number != 1 else ''}"
+
+
+def _that_take(nodes: int) -> str:
+    return " that takes" if nodes == 1 else "s that take"

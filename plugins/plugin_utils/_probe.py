@@ -36,7 +36,8 @@ def parse_probe(text: str) -> dict[str, Any]:
         authority, attributes (owners and modes of key and certificate), names).
         Of its server, where one runs: port (else None), recovery, preloads (libraries), pending (restart, reload and errors, as
         pending.sql says), passfile_digest (of the passfile, None where it is not there), role_exists, salt (iterations and salt of the
-        role's SCRAM verifier) and verifier_digest (both None where it has none), encoding, collation, ctype, extension (of the cluster's database, None where there is none).
+        role's SCRAM verifier) and verifier_digest (both None where it has none), encoding, collation, ctype, extension (of the cluster's
+        database, None where there is none).
     """
     probe: dict[str, Any] = dict(packages={}, available=[], addresses={}, others={}, listening=[], own=[], rules=[], crls=[], certificates={})
     probe.update(system=dict(id="", codename="", name=""), memory=None, pending=None)

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -41,9 +43,10 @@ def main(wanted: list[str]) -> int:
     print(f"engine: {engine}", flush=True)
     print(f"prepared in {time.monotonic() - begin:.0f} s", flush=True)
     outcomes: dict[str, Outcome] = {}
-    # Two lanes side by side, for two cores: what needs only this machine, and what needs test hosts.
-    lanes = [_local_stages(wanted), _host_stages(wanted, containers, outcomes)]
-    threads = [threading.Thread(target=_run_lane, args=(lane, outcomes)) for lane in lanes]
+    # Two lanes side by side, for two cores: what needs only this machine, and what needs test hosts, each stage hosts of its own. The first one, when
+    # it is through, helps the other.
+    local, on_hosts = deque(_local_stages(wanted)), deque(_host_stages(wanted, containers, outcomes))
+    threads = [threading.Thread(target=_run_lane, args=(lanes, outcomes)) for lanes in ((local, on_hosts), (on_hosts,))]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -81,7 +84,8 @@ def _local_stages(wanted: list[str]) -> list[Stage]:
 
 
 def _host_stages(wanted: list[str], containers: bool, outcomes: dict[str, Outcome]) -> list[Stage]:
-    stages: list[Stage] = []
+    # The longest come first, so that both lanes end at about the same time.
+    stages: list[Stage] = [(name, stage) for name, stage in (("canary", hosts.canary), ("interrupt", hosts.interrupt)) if name in wanted]
     if "molecule" in wanted:
         import engine
 
@@ -93,10 +97,6 @@ def _host_stages(wanted: list[str], containers: bool, outcomes: dict[str, Outcom
                 outcomes[name].skip(name, left_out[scenario])
             else:
                 stages.append((name, partial(hosts.molecule, scenario)))
-    if "interrupt" in wanted:
-        stages.append(("interrupt", hosts.interrupt))
-    if "canary" in wanted:
-        stages.append(("canary", hosts.canary))
     if "faults" in wanted:
         stages.append(("faults", hosts.faults))
     if not containers:
@@ -109,8 +109,16 @@ def _host_stages(wanted: list[str], containers: bool, outcomes: dict[str, Outcom
     return stages
 
 
-def _run_lane(lane: list[Stage], outcomes: dict[str, Outcome]) -> None:
-    for name, stage in lane:
+def _stages(lanes: tuple[deque[Stage], ...]) -> Iterator[Stage]:
+    """What nobody has begun yet."""
+    for lane in lanes:
+        with contextlib.suppress(IndexError):
+            while True:
+                yield lane.popleft()
+
+
+def _run_lane(lanes: tuple[deque[Stage], ...], outcomes: dict[str, Outcome]) -> None:
+    for name, stage in _stages(lanes):
         begin = time.monotonic()
         log = LOGS / f"{name.replace(' ', '-')}.log"
         try:

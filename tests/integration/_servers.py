@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -217,8 +218,17 @@ class Server:
         if template == TEMPLATE:
             self.query(name, "UPDATE _timescaledb_catalog.metadata SET value = gen_random_uuid()::text WHERE key = 'uuid'")
 
-    def drop_database(self, name: str) -> None:
-        self.query("postgres", sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+    def drop_database(self, name: str, seconds: float = 30) -> None:
+        """Tried again while the server comes back: where its jobs were at work, TimescaleDB 2.13.1 has been seen to crash when their sessions are ended."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                self.query("postgres", sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+                return
+            except psycopg2.OperationalError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.5)
 
     @contextmanager
     def rejecting(self, *databases: str) -> Iterator[None]:

@@ -59,6 +59,8 @@ _REMEDIES = (
     ("permission denied for foreign-data wrapper", "log in as a superuser or GRANT USAGE ON FOREIGN DATA WRAPPER timescaledb_fdw"),
     ("permission denied for foreign server", "GRANT USAGE ON FOREIGN SERVER of the data node to the role"),
     ("must be owner", "log in as the owner of the object or as a superuser"),
+    ("connection already closed", "the server has ended the session; look into its log, and run the task again once it answers"),
+    ("server closed the connection", "the server has ended the session; look into its log, and run the task again once it answers"),
     ("no data nodes can be assigned", "register data nodes first, and GRANT USAGE ON FOREIGN SERVER to the role"),
     ("permission denied for database", "GRANT CREATE ON DATABASE to the role there, or create the schema beforehand"),
     ("is being accessed by other users", "end the sessions in that database first"),

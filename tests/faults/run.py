@@ -31,7 +31,10 @@ from strikes import Strike
 RESULTS = toolbox.BUILD / "faults.json"
 # The run before has not ended yet: its module works on without it. Or the access node crashes: TimescaleDB 2.13.1 does so where a session that writes
 # meets a data node that has died, and all sessions with it.
-_ONCE_MORE = ("is under way", "it is still running", "server closed the connection", "is starting up", "in recovery mode", "not yet accepting", "shutting down")
+_ONCE_MORE = (
+    "is under way", "it is still running", "server closed the connection", "connection already closed", "is starting up", "in recovery mode",
+    "not yet accepting", "shutting down",
+)
 _SECONDS_TO_END = 300
 _ATTEMPTS = 20
 

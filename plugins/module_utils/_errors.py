@@ -47,6 +47,7 @@ def raise_all(errors: list[ClusterError]) -> None:
         raise ClusterErrors(errors)
 
 
+_ENDED = "the server has ended the session; look into its log, and run the task again once it answers"
 # Texts of the server (TimescaleDB 2.0-2.13, tsl/src/data_node.c, src/hypertable.c, tsl/src/remote/) and what a user can do.
 _REMEDIES = (
     ("no password supplied", "give the role a line in the file named by timescaledb.passfile on the access node, or the task a password"),
@@ -59,8 +60,8 @@ _REMEDIES = (
     ("permission denied for foreign-data wrapper", "log in as a superuser or GRANT USAGE ON FOREIGN DATA WRAPPER timescaledb_fdw"),
     ("permission denied for foreign server", "GRANT USAGE ON FOREIGN SERVER of the data node to the role"),
     ("must be owner", "log in as the owner of the object or as a superuser"),
-    ("connection already closed", "the server has ended the session; look into its log, and run the task again once it answers"),
-    ("server closed the connection", "the server has ended the session; look into its log, and run the task again once it answers"),
+    ("connection already closed", _ENDED),
+    ("server closed the connection", _ENDED),
     ("no data nodes can be assigned", "register data nodes first, and GRANT USAGE ON FOREIGN SERVER to the role"),
     ("permission denied for database", "GRANT CREATE ON DATABASE to the role there, or create the schema beforehand"),
     ("is being accessed by other users", "end the sessions in that database first"),

@@ -100,10 +100,10 @@ def without_leaving_nodes(cluster: WantedCluster, tables: dict[Key, Table], regi
 
 
 def _without(table: WantedHypertable, leaving: dict[str, WantedNode], found: Table, registered: AccessNode) -> WantedHypertable:
-    if not table.present:
+    if not table.present or not leaving:
         return table
     # Afterwards nobody could tell what is left there from tables of the node's own.
-    table = replace(table, left_clean=frozenset(name for name, node in leaving.items() if node.leaves_clean))
+    table = replace(table, left_clean=frozenset(name for name in found.data_nodes if name in leaving and leaving[name].leaves_clean))
     if table.data_nodes is not None:
         return table
     every = [name for name, node in sorted(registered.data_nodes.items()) if node.may_use]

@@ -22,7 +22,7 @@ class WantedHypertable:
     """One distributed hypertable as the task describes it; None means: not said, leave as it is.
 
     Args:
-        left_clean: data nodes that leave the cluster in the same task, with nothing of it left on them.
+        left_clean: its data nodes that leave the cluster in the same task, with nothing of it left on them.
     """
 
     schema: str

@@ -20,6 +20,16 @@ on() {
     ssh -F "$files/ssh_config" "$node" "$@"
 }
 
+# Runs a function for all hosts, side by side.
+everywhere() {
+    local jobs=() node job
+    for node in "${nodes[@]}"; do
+        "$1" "$node" &
+        jobs+=($!)
+    done
+    for job in "${jobs[@]}"; do wait "$job"; done
+}
+
 host() {
     local node=$1
     # Look before anything is changed.
@@ -60,12 +70,7 @@ EOF
     } | on "$node" sudo -u postgres psql -qX -v ON_ERROR_STOP=1 >/dev/null
 }
 
-jobs=()
-for node in "${nodes[@]}"; do
-    host "$node" &
-    jobs+=($!)
-done
-for job in "${jobs[@]}"; do wait "$job"; done
+everywhere host
 
 {
     for node in "${nodes[@]:1}"; do
@@ -81,3 +86,25 @@ SELECT count(*) FROM scratch;
 DROP TABLE scratch;
 EOF
 } | on "$access" sudo -u postgres psql -qX -v ON_ERROR_STOP=1 timescaledb >/dev/null
+
+# Every node logs in to every data node, and tries what has to be turned away.
+prove() {
+    on "$1" "sudo -u postgres sh -s $1 ${nodes[*]:1}" <<'EOF'
+node=$1
+shift
+export PGCONNECT_TIMEOUT=10
+try() {
+    PGPASSWORD=$3 PGPASSFILE=/etc/timescaledb-multinode.passfile psql -qXAt -h "$other" -U "$1" -c 'SELECT 1' "$2" >/dev/null 2>&1
+}
+for other in "$@"; do
+    [ "$other" != "$node" ] || continue
+    try postgres timescaledb '' || { echo "$node cannot log in to $other" >&2; exit 1; }
+    if try postgres timescaledb wrong || try nobody timescaledb wrong || try postgres nowhere ''; then
+        echo "$other lets in $node as it should not" >&2
+        exit 1
+    fi
+done
+EOF
+}
+
+everywhere prove

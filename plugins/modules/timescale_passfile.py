@@ -90,10 +90,13 @@ path:
   sample: /etc/timescaledb-multinode.passfile
 """
 
+import contextlib
+import fcntl
 import grp
 import os
 import pwd
 import tempfile
+from collections.abc import Iterator
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._addresses import address_list
@@ -142,15 +145,28 @@ def make_directory(path: str, owner: int, group: int) -> None:
         return
     parent = os.path.dirname(path)
     make_directory(parent, owner, group)
-    # It has its owner from its first moment on, whoever comes first and whoever is interrupted.
-    scratch = tempfile.mkdtemp(prefix=".passfile-", dir=parent)
-    try:
-        os.chown(scratch, owner, group)
-        os.rename(scratch, path)
-    except BaseException as error:
-        os.rmdir(scratch)
-        if not (isinstance(error, OSError) and os.path.isdir(path)):
+    with _alone_in(parent):
+        if os.path.isdir(path):
+            return
+        # It has its owner from its first moment on, whoever is interrupted.
+        scratch = tempfile.mkdtemp(prefix=".passfile-", dir=parent)
+        try:
+            os.chown(scratch, owner, group)
+            os.rename(scratch, path)
+        except BaseException:
+            os.rmdir(scratch)
             raise
+
+
+@contextlib.contextmanager
+def _alone_in(directory: str) -> Iterator[None]:
+    """One run at a time: rename() replaces a directory that is empty, and who works in the replaced one finds that it is gone."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def shown(text: str, attributes: tuple[int, int, int] | None) -> str:

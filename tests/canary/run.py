@@ -141,8 +141,8 @@ def make_secrets(canaries: Canaries) -> list[str]:
     }
     given = {
         "timescaledb_tls_authority_passphrase": canaries.make("the passphrase of the authority's key"),
-        # There may be others in an inventory, which are none of the collection's business. (Not ansible_become_password: with it the connection
-        # of these tests, community.docker.docker, loses the beginning of what a command says.)
+        "ansible_become_password": canaries.make("the password for sudo"),
+        # There may be others in an inventory, which are none of the collection's business.
         "somebody_elses_password": canaries.make("a password of somebody else in the inventory"),
     }
     places = {"timescaledb_database_password_file": str(GENERATED), "timescaledb_tls_authority_dir": str(AUTHORITY)}
@@ -228,7 +228,7 @@ def unprivileged() -> None:
     for host in machines.HOSTS:
         if machines.shell(host, "command -v setfacl"):
             raise Failure(f"{host} has acl")
-    if b"ESTABLISH DOCKER CONNECTION FOR USER: deployer" not in LOG.read_bytes():
+    if b"ESTABLISH SSH CONNECTION FOR USER: deployer" not in LOG.read_bytes():
         raise Failure("the connection was not the unprivileged user's")
 
 

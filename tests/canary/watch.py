@@ -45,7 +45,7 @@ def main():
     become_postgres()
     seen = set()
     session = connect()
-    while not over(0.01):
+    while not over(0.03):
         try:
             with session.cursor() as cursor:
                 cursor.execute(QUERY)

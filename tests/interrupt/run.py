@@ -1,6 +1,10 @@
 # GPL-3.0-or-later (see LICENSE)
 """Kills deploy.yml on virgin hosts in task after task, twice with the hosts' power; each next run goes on from there, and the last two must
 succeed. Then kills it in task after task while the nodes change from passwords to certificates and rows are written, of which none may be lost.
+
+    run.py [--short]
+
+--short: part of make test. Leaves out some moments, and check mode after each moment of the change. make interrupt has them all.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "stages"))
 
@@ -23,22 +28,31 @@ PROJECT = "timescaledb-multinode-interrupt"
 CONTAINERS = toolbox.CHECKOUT / "tests" / "containers"
 INVENTORIES = (CONTAINERS / "inventory.yml", toolbox.BUILD / "engine.inventory.yml", HERE / "inventory.yml")
 LOG = toolbox.BUILD / "interrupt.log"
-# The title of the task, and how many seconds it may work.
+class Moment(NamedTuple):
+    title: str
+    # How long the task may work.
+    seconds: float
+    # Whether it is part of a short run.
+    short: bool = True
+    # Whether it is the end of the hosts' power as well.
+    power_failure: bool = False
+
+
 MOMENTS = (
-    ("Install PostgreSQL, TimescaleDB and its loader", 3),
-    ("Install PostgreSQL, TimescaleDB and its loader", 2),
-    ("Hold TimescaleDB and its loader", 0),
-    ("Create it in Debian's way", 0.5),
-    ("Write the settings, once a scratch server has started with them", 1),
-    ("Open the server for the cluster's nodes", 0.3),
-    ("Have the service manager start the server", 0.5),
-    ("Give the role its password", 0.3),
-    ("Write the passfile for connections to data nodes", 0.3),
-    ("Create the database", 0.5),
-    ("Create the extension at the pinned release", 0.5),
-    ("Converge the data nodes, the distributed hypertables and the jobs", 0.3),
-    ("Converge the data nodes, the distributed hypertables and the jobs", 0.6),
-    ("Write and read over all data nodes, in a scratch table that is removed", 0.5),
+    Moment("Install PostgreSQL, TimescaleDB and its loader", 3, power_failure=True),
+    Moment("Install PostgreSQL, TimescaleDB and its loader", 2, short=False),
+    Moment("Hold TimescaleDB and its loader", 0),
+    Moment("Create it in Debian's way", 0.5),
+    Moment("Write the settings, once a scratch server has started with them", 1),
+    Moment("Open the server for the cluster's nodes", 0.3, short=False),
+    Moment("Start the server, and wait until it answers", 0.5),
+    Moment("Give the role its password", 0.3, short=False),
+    Moment("Write the passfile for connections to data nodes", 0.3),
+    Moment("Create the database", 0.5, short=False),
+    Moment("Create the extension at the pinned release", 0.5),
+    Moment("Converge the data nodes, the distributed hypertables and the jobs", 0.3, power_failure=True),
+    Moment("Converge the data nodes, the distributed hypertables and the jobs", 0.6, short=False),
+    Moment("Write and read over all data nodes, in a scratch table that is removed", 0.5, short=False),
 )
 # The same while the method is switched, and at which time the task comes: for data nodes, the access node, and data nodes once more. The server is
 # reloaded only where something has changed, which for data nodes the runs before have done.
@@ -54,34 +68,33 @@ MOMENTS_OF_A_SWITCH = (
     ("Open the server for the cluster's nodes", 0.3, 3),
     ("Log in to each data node as the access node does, and try what has to be turned away", 0.3, 1),
 )
-# Which of these moments are the end of the hosts' power as well.
-POWER_FAILURES = (0, 11)
 
 
-def main() -> int:
+def main(short: bool) -> int:
+    moments = [moment for moment in MOMENTS if moment.short or not short]
     LOG.unlink(missing_ok=True)
     if not (playbook(CONTAINERS / "destroy.yml") and playbook(CONTAINERS / "create.yml")):
         return failed("the hosts could not be made")
     try:
-        for number, (title, seconds) in enumerate(MOMENTS):
-            if not interrupt(title, seconds):
-                return failed(f"no run came to the task {title!r}")
-            if number in POWER_FAILURES:
+        for moment in moments:
+            if not interrupt(moment.title, moment.seconds):
+                return failed(f"no run came to the task {moment.title!r}")
+            if moment.power_failure:
                 fail_power()
         if not playbook("timescaledb.multinode.deploy"):
             return failed("the run after the last interruption failed")
         if not playbook("timescaledb.multinode.deploy") or last_run_changed() != 0:
             return failed("the run after that changed something")
-        reason = switch()
+        reason = switch(short)
         if reason:
             return failed(reason)
     finally:
         playbook(CONTAINERS / "destroy.yml")
-    print(f"{len(MOMENTS) + len(MOMENTS_OF_A_SWITCH)} interruptions, each finished by running it again")
+    print(f"{len(moments) + len(MOMENTS_OF_A_SWITCH)} interruptions, each finished by running it again")
     return 0
 
 
-def switch() -> str:
+def switch(short: bool) -> str:
     """From passwords to certificates while rows are written; why that failed, or nothing."""
     if stands_in():
         print("skipped: the stand-in's access node has no client certificate to show to data nodes")
@@ -92,7 +105,7 @@ def switch() -> str:
     for title, seconds, time_of_its_name in MOMENTS_OF_A_SWITCH:
         if not interrupt(title, seconds, time_of_its_name, SWITCH):
             return f"no run of the switch came to the task {title!r}"
-        if not playbook("timescaledb.multinode.deploy", "--check", "--diff", variables=SWITCH):
+        if not short and not playbook("timescaledb.multinode.deploy", "--check", "--diff", variables=SWITCH):
             return f"check mode failed after the interruption in {title!r}"
     if not playbook("timescaledb.multinode.deploy", variables=SWITCH):
         return "the run after the last interruption of the switch failed"
@@ -173,4 +186,4 @@ def failed(reason: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("--short" in sys.argv[1:]))

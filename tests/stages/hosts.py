@@ -44,9 +44,10 @@ def molecule(scenario: str, log: Path) -> Outcome:
     return outcome
 
 
-def interrupt(log: Path) -> Outcome:
+def interrupt(log: Path, short: bool = True) -> Outcome:
     outcome = Outcome()
-    outcome.count("deploy.yml goes on after each interruption", run(["python", str(CHECKOUT / "tests" / "interrupt" / "run.py")], log))
+    command = ["python", str(CHECKOUT / "tests" / "interrupt" / "run.py"), *(["--short"] if short else [])]
+    outcome.count("deploy.yml goes on after each interruption", run(command, log))
     return outcome
 
 

@@ -20,7 +20,7 @@ _FILTERS = {
     "certificates_due": ("plugin_utils._certificates", "certificates_due"),
     "cluster_findings": ("plugin_utils._preflight", "cluster_findings"),
     "cluster_members": ("plugin_utils._members", "cluster_members"),
-    "declaration_findings": ("plugin_utils._node_roles", "declaration_findings"),
+    "declaration_findings": ("plugin_utils._declaration", "declaration_findings"),
     "extended_hypertables": ("plugin_utils._growth", "extended_hypertables"),
     "findings_message": ("plugin_utils._preflight", "as_message"),
     "hardening_table": ("plugin_utils._hardening", "as_table"),

@@ -10,11 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, ClusterErrors
 from ansible_collections.timescaledb.multinode.plugins.module_utils._scram import is_verifier
-from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_roles import extension_list, role_list, schema_list, wanted_roles
 
 Declared = Sequence[Mapping[str, Any]]
 
@@ -37,19 +34,6 @@ def node_passwords(declared: Declared, given: Mapping[str, str]) -> dict[str, st
     """
     passwords = {role["name"]: role["password"] for role in declared if _logs_in(role) and role.get("password") and not is_verifier(role["password"])}
     return dict(sorted((passwords | dict(given)).items()))
-
-
-def declaration_findings(declared: Declared, schemas: Declared, extensions: Declared) -> list[list[str]]:
-    """Subject, cause and remedy of what is wrong with the declaration itself, without anything secret."""
-    spec = dict(roles=role_list(), schemas=schema_list(), extensions=extension_list())
-    validated = ArgumentSpecValidator(spec).validate(dict(roles=list(declared), schemas=list(schemas), extensions=list(extensions)))
-    try:
-        wanted_roles(validated.validated_parameters)
-    except ClusterErrors as errors:
-        return [[error.subject, error.cause, error.remedy] for error in errors.errors]
-    except ClusterError as error:
-        return [[error.subject, error.cause, error.remedy]]
-    return []
 
 
 def _logs_in(role: Mapping[str, Any]) -> bool:

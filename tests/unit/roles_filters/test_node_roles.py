@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.timescaledb.multinode.plugins.module_utils._scram import scram_verifier
-from ansible_collections.timescaledb.multinode.plugins.plugin_utils._node_roles import declaration_findings, node_passwords, node_roles
+from ansible_collections.timescaledb.multinode.plugins.plugin_utils._declaration import declaration_findings
+from ansible_collections.timescaledb.multinode.plugins.plugin_utils._node_roles import node_passwords, node_roles
 
 APP = dict(name="app", password="s3cret", distributed_hypertables_in=["metrics"])
 

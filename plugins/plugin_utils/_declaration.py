@@ -1,0 +1,30 @@
+# Copyright (c) the timescaledb.multinode maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: only for this collection; may change in any release.
+
+"""What is wrong with a declaration of roles, schemas and extensions, before a host is asked. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, ClusterErrors
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_roles import extension_list, role_list, schema_list, wanted_roles
+
+Declared = Sequence[Mapping[str, Any]]
+
+
+def declaration_findings(declared: Declared, schemas: Declared, extensions: Declared) -> list[list[str]]:
+    """Subject, cause and remedy of what is wrong with the declaration itself, without anything secret."""
+    spec = dict(roles=role_list(), schemas=schema_list(), extensions=extension_list())
+    validated = ArgumentSpecValidator(spec).validate(dict(roles=list(declared), schemas=list(schemas), extensions=list(extensions)))
+    try:
+        wanted_roles(validated.validated_parameters)
+    except ClusterErrors as errors:
+        return [[error.subject, error.cause, error.remedy] for error in errors.errors]
+    except ClusterError as error:
+        return [[error.subject, error.cause, error.remedy]]
+    return []

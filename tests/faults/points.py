@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from recipes import BALANCE, DRAIN, HEAL, JOIN, LEAVE, REPLICATE, RETURN, Recipe
+from recipes import ADD, BALANCE, DRAIN, HEAL, JOIN, LEAVE, REMOVE, REPLICATE, RETURN, Recipe
 from strikes import Fault
 
 ACCESS = Fault("kill", "access")
@@ -98,4 +98,12 @@ POINTS = (
     Point(JOIN, "a hypertable is created on a data node", ACCESS),
     Point(LEAVE, "the data node is deleted", WANDERER),
     Point(JOIN, "a hypertable is attached", WANDERER),
+    Point(REMOVE, "a hypertable is detached", ACCESS),
+    Point(ADD, "the data node is added", CONTROLLER),
+    Point(REMOVE, "the data node is deleted", MODULE),
+    Point(ADD, "a hypertable is attached", WANDERER),
+    Point(REMOVE, "its membership is cleared", WANDERER),
+    Point(ADD, "it becomes a member", ACCESS),
+    Point(REMOVE, "sync", DESTINATION),
+    Point(ADD, "sync", SOURCE),
 )

@@ -193,6 +193,38 @@ JOIN = Recipe(
     },
     {"wanderer": WANDERER},
 )
+_EMPTIED = f"SELECT WHERE NOT EXISTS (SELECT FROM _timescaledb_catalog.chunk_data_node WHERE node_name = '{WANDERER}')"
+_DETACHED = "SELECT WHERE NOT EXISTS (SELECT FROM _timescaledb_catalog.hypertable)"
+REMOVE = Recipe(
+    "remove_data_node", "timescaledb.multinode.remove_data_node", {"timescaledb_rebalance_leaving": [WANDERER]}, _before_drain,
+    {
+        **_copy_steps(),
+        **{
+            step.name: step
+            for step in (
+                on_table("a hypertable is detached", ACCESS_NODE, "_timescaledb_catalog.hypertable_data_node", _EMPTIED),
+                on_table("the data node is deleted", ACCESS_NODE, "pg_catalog.pg_foreign_server"),
+                on_table("its membership is cleared", WANDERER, "_timescaledb_catalog.metadata", _DETACHED),
+            )
+        },
+    },
+    {"source": WANDERER, "wanderer": WANDERER},
+)
+ADD = Recipe(
+    "add_data_node", "timescaledb.multinode.add_data_node", {"timescaledb_rebalance_new_nodes": "balance"}, _before_join,
+    {
+        **_copy_steps((WANDERER,)),
+        **{
+            step.name: step
+            for step in (
+                on_table("the data node is added", ACCESS_NODE, "pg_catalog.pg_foreign_server"),
+                on_table("it becomes a member", WANDERER, "_timescaledb_catalog.metadata"),
+                on_table("a hypertable is attached", ACCESS_NODE, "_timescaledb_catalog.hypertable_data_node"),
+            )
+        },
+    },
+    {"destination": WANDERER, "wanderer": WANDERER},
+)
 RETURN = Recipe(
     "return_data_node", "timescaledb.multinode.return_data_node", {"timescaledb_repair_nodes": [WANDERER]}, _before_return,
     {
@@ -212,4 +244,4 @@ HEAL = Recipe(
     {step.name: step for step in (on_table("the records are deleted", ACCESS_NODE, "_timescaledb_catalog.remote_txn"),)},
     {"wanderer": WANDERER},
 )
-RECIPES = (DRAIN, BALANCE, REPLICATE, LEAVE, JOIN, RETURN, HEAL)
+RECIPES = (DRAIN, BALANCE, REPLICATE, LEAVE, JOIN, REMOVE, ADD, RETURN, HEAL)

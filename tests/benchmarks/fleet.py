@@ -1,7 +1,8 @@
 # GPL-3.0-or-later (see LICENSE)
 """What 60 more data nodes cost a deployment that has nothing to do: hosts that are PostgreSQL clusters on this machine, without containers.
 
-The same machine plays every host, so that only ratios tell: of what is added to deploy.yml by 60 hosts to what is added to a ping by them.
+The same machine plays every host, so that only ratios tell. Where they add work of their own only, the second thirty cost what the first thirty did:
+with something for each pair of hosts they would cost nearly three times as much. And what 60 add to deploy.yml to what they add to a ping.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import prepare
 import toolbox
 from measure import Figure, run, seconds
 
-FEW, MANY = 4, 64
+FEW, SOME, MANY = 4, 34, 64
 ROUNDS = 3
 FIRST_PORT = 56000
 # Of the PostgreSQL clusters, so that none of anybody else is touched.
@@ -31,15 +32,20 @@ def measure(folder: Path) -> Iterator[Figure]:
         print("fleet: skipped, the engine cannot be installed on this machine", flush=True)
         return
     fleet = _Fleet(folder)
-    added = Figure(f"{MANY - FEW} more data nodes, deploy with nothing to do", "added to deploy.yml", "added to ansible -m ping", at_most=5)
+    linear = Figure(
+        f"deploy with nothing to do, {MANY - SOME} more data nodes", f"from {SOME} to {MANY} data nodes", f"from {FEW} to {SOME} data nodes", at_most=1.2
+    )
+    added = Figure(f"{MANY - FEW} more data nodes, deploy with nothing to do", "added to deploy.yml", "added to ansible -m ping")
     try:
-        few = fleet.measure(FEW)
-        many = fleet.measure(MANY)
+        few, some, many = (fleet.measure(nodes) for nodes in (FEW, SOME, MANY))
     finally:
         fleet.remove()
-    for (ping_few, deploy_few), (ping_many, deploy_many) in zip(few, many):
+    for (ping_few, deploy_few), (_ping_some, deploy_some), (ping_many, deploy_many) in zip(few, some, many):
+        linear.theirs_seconds.append(deploy_some - deploy_few)
+        linear.ours_seconds.append(deploy_many - deploy_some)
         added.theirs_seconds.append(ping_many - ping_few)
         added.ours_seconds.append(deploy_many - deploy_few)
+    yield linear
     yield added
 
 

@@ -28,6 +28,8 @@ PROJECT = "timescaledb-multinode-interrupt"
 CONTAINERS = toolbox.CHECKOUT / "tests" / "containers"
 INVENTORIES = (CONTAINERS / "inventory.yml", toolbox.BUILD / "engine.inventory.yml", HERE / "inventory.yml")
 LOG = toolbox.BUILD / "interrupt.log"
+
+
 class Moment(NamedTuple):
     title: str
     # How long the task may work.

@@ -16,11 +16,12 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._errors impo
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_fleet import Fleet, FleetNode, Goal, Move, Rebalance
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Hypertable, Observed, Operation, PlacedChunk
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_plan import plan_rebalance
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_remains import PREFIX
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement, Step
 from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import OPERATION_ID
 
-# Begins the operation_id of every move of ours.
-PREFIX = "tsmn_"
+# Stages after which the access node knows of the copy.
+WITH_COPY = ("attach_chunk", "attach_compressed_chunk", "delete_chunk", "complete")
 
 # As the server does it for a chunk that is written to while it has too few copies on available data nodes (chunk_update_stale_metadata() in
 # tsl/src/chunk.c). One that has enough of them it sends to all data nodes that it knows of, the dead one included, and crashes (seen on 2.13.1).
@@ -82,6 +83,8 @@ class RebalancePlan:
     Args:
         healing: steps that end what a crash left prepared on data nodes; before all others.
         leftovers: operations that failed or were interrupted, to be cleaned up first.
+        kept: operations that can be cleaned up when their source is back, and not before.
+        remains: data node and name of an operation that is in no catalogue any more and has left something there.
         blocks: hypertable and data node, to which no new chunks shall go any more.
         attaches: hypertable and data node, to be attached before chunks can go there.
         moves: all that is wanted, up to the limit of bytes.
@@ -101,6 +104,8 @@ class RebalancePlan:
     unavailable: tuple[str, ...] = ()
     surplus: list[tuple[Hypertable, list[PlacedChunk]]] = field(default_factory=list)
     healing: list[Step] = field(default_factory=list)
+    kept: list[Operation] = field(default_factory=list)
+    remains: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     seconds: int = 0
 
@@ -171,8 +176,10 @@ def plan_moves(wanted: Wanted, access_node: AccessNode, observed: Observed) -> R
     running = [operation for operation in observed.operations if operation.running]
     raise_all([_still_running(operation) for operation in running])
     leftovers = [operation for operation in observed.operations if operation.completed_stage != "complete" or operation.operation_id.startswith(PREFIX)]
-    _forget_leftovers(observed, leftovers)
-    lost = [chunk for chunk in observed.chunks.values() if not any(access_node.data_nodes[name].available for name in chunk.nodes)]
+    available = {name for name, node in access_node.data_nodes.items() if node.available}
+    kept = _forget_leftovers(observed, leftovers, available)
+    kept_chunks = {operation.chunk_id for operation in kept}
+    lost = [chunk for chunk in observed.chunks.values() if available.isdisjoint(chunk.nodes) and chunk.id not in kept_chunks]
     names = sorted(access_node.data_nodes)
     fleet = _fleet(wanted, access_node, observed, names)
     balances = wanted.state == "balanced"
@@ -189,7 +196,8 @@ def plan_moves(wanted: Wanted, access_node: AccessNode, observed: Observed) -> R
     if wanted.state == "drained":
         raise_all(list(_too_few(blocks, attaches, access_node)))
     return RebalancePlan(
-        leftovers=leftovers,
+        leftovers=[operation for operation in leftovers if operation not in kept],
+        kept=kept,
         blocks=blocks if wanted.state == "drained" else [],
         attaches=[(observed.hypertables[table], node) for table, node in attaches],
         moves=moves,
@@ -199,7 +207,8 @@ def plan_moves(wanted: Wanted, access_node: AccessNode, observed: Observed) -> R
         unavailable=unavailable,
         surplus=_surplus(observed, set(unavailable)),
         healing=observed.healing,
-        warnings=_of_lost(lost),
+        remains=_remains(observed),
+        warnings=_of_kept(kept, observed) + _of_lost(lost),
         extension_schema=access_node.extension_schema,
     )
 
@@ -228,21 +237,52 @@ def _of_lost(lost: list[PlacedChunk]) -> list[str]:
     return [f"{len(lost)} chunks have no copy on an available data node ({sample}) and can neither be read nor copied: bring back data node {nodes}."]
 
 
+def _of_kept(kept: list[Operation], observed: Observed) -> list[str]:
+    return [
+        f'{observed.chunks[operation.chunk_id]}: copy operation "{operation.operation_id}" from data node "{operation.source}" to '
+        f'"{operation.destination}" stopped after {operation.completed_stage}, and no other available data node has the chunk. It stays as it is: bring back '
+        f'data node "{operation.source}".'
+        for operation in kept
+    ]
+
+
 def _still_running(operation: Operation) -> ClusterError:
     cause = f"it is still running, in the access node's process {operation.running}, at stage {operation.completed_stage}"
     return ClusterError(f'copy operation "{operation.operation_id}"', cause, "wait for its end, or end that process and run the task again")
 
 
-def _forget_leftovers(observed: Observed, leftovers: list[Operation]) -> None:
-    """Plan with what will be there when they are cleaned up: copies that were never proven are gone."""
+def _forget_leftovers(observed: Observed, leftovers: list[Operation], available: set[str]) -> list[Operation]:
+    """Plan with what will be there when they are cleaned up: copies that were never proven are gone.
+
+    Those whose source is dead while there is no other copy stay as they are until it is back, and are returned: what they made may lack rows, and what
+    the dead node has must not be given up for it.
+    """
+    kept = []
     for operation in leftovers:
         chunk = observed.chunks.get(operation.chunk_id)
-        if chunk is None:
+        if chunk is None or has_arrived(operation, chunk.nodes):
             continue
-        observed.stale.get(operation.destination, set()).discard((chunk.schema, chunk.relation))
-        if is_undone(operation, chunk.nodes):
-            nodes = tuple(node for node in chunk.nodes if node != operation.destination)
+        nodes = chunk.nodes
+        if another_copy(operation, nodes, available):
+            observed.stale.get(operation.destination, set()).discard((chunk.schema, chunk.relation))
+            undone = is_undone(operation, nodes)
+        else:
+            kept.append(operation)
+            undone = True
+        if undone:
+            nodes = tuple(node for node in nodes if node != operation.destination)
             observed.chunks[chunk.id] = PlacedChunk(chunk.id, chunk.hypertable_id, chunk.schema, chunk.relation, chunk.begin, nodes, chunk.bytes)
+    return kept
+
+
+def _remains(observed: Observed) -> list[tuple[str, str]]:
+    known = {operation.operation_id for operation in observed.operations}
+    return [(node, name) for node, capacity in sorted(observed.capacities.items()) for name in capacity.remains if name not in known]
+
+
+def another_copy(operation: Operation, nodes: tuple[str, ...], available: set[str]) -> bool:
+    """Whether the chunk can be read without the copy that an operation made or began."""
+    return bool(available.intersection(nodes) - {operation.destination})
 
 
 def has_arrived(operation: Operation, nodes: tuple[str, ...]) -> bool:

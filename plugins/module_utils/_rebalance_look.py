@@ -16,6 +16,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection, connect_with
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._healing import healing_steps
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_remains import REMAINS
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement, Step
 
 _PARALLEL = 16
@@ -58,12 +59,13 @@ SELECT c.schema_name AS schema, c.table_name AS relation, sum(pg_total_relation_
                                             AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
  GROUP BY 1, 2
 """
-_CAPACITY = """
+_CAPACITY = f"""
 SELECT current_setting('wal_level') AS wal_level,
        current_setting('max_replication_slots')::int AS slots, (SELECT count(*) FROM pg_replication_slots)::int AS used_slots,
        current_setting('max_wal_senders')::int AS senders, (SELECT count(*) FROM pg_stat_replication)::int AS used_senders,
        current_setting('max_logical_replication_workers')::int AS workers,
-       (SELECT setting::int FROM pg_settings WHERE name = 'wal_retrieve_retry_interval') AS retry_milliseconds
+       (SELECT setting::int FROM pg_settings WHERE name = 'wal_retrieve_retry_interval') AS retry_milliseconds,
+       {REMAINS} AS remains
 """
 
 
@@ -108,7 +110,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Capacity:
-    """What a data node's settings allow for."""
+    """What a data node's settings allow for. remains: what is there of copy operations, by their names."""
 
     wal_level: str
     slots: int
@@ -117,6 +119,7 @@ class Capacity:
     used_senders: int
     workers: int
     retry_milliseconds: int
+    remains: list[str] = field(default_factory=list)
 
 
 @dataclass

@@ -30,9 +30,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
-from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection, connect_as_login, connect_with
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection, connect_as_login
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_cleaning import STOP_WRITERS, clean_up, drop_copy
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_cleaning import DIRECTLY, STOP_WRITERS, Cleaner, connect_to_node, drop_copy
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import ChunkMove, give_up, same_factor
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import read_operations, read_placement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
@@ -56,8 +56,6 @@ SELECT p.schema_name AS schema, p.table_name AS relation
 """
 _TAKEN = "SELECT to_regclass(format('%%I.%%I', %s::text, %s::text)) IS NOT NULL AS taken"
 _RENAME = "ALTER TABLE {schema}.{relation} RENAME TO {name}"
-# TimescaleDB has a data node's tables changed through the access node only, unless told otherwise.
-_DIRECTLY = "-c timescaledb.enable_client_ddl_on_data_nodes=on"
 _CANCEL_WAITING_COPY = r"""
 SELECT pg_cancel_backend(l.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
  WHERE l.relation = format('%%I.%%I', %s::text, %s::text)::regclass AND NOT l.granted AND l.mode = 'RowExclusiveLock' AND a.query ~* '\mcopy\M'
@@ -68,6 +66,8 @@ SELECT EXISTS (SELECT FROM pg_locks WHERE relation = format('%%I.%%I', %s::text,
 _COPIES = """
 SELECT array_agg(node_name::text) AS nodes FROM _timescaledb_catalog.chunk_data_node WHERE chunk_id = %s
 """
+# Two copies of one hypertable that tell writers at the same moment: "tuple concurrently updated", from its row in TimescaleDB's catalogue.
+_ALONE = "SELECT pg_advisory_xact_lock(hashtext('timescaledb.multinode tells writers'), %s)"
 _POLL = 0.02
 # How much longer writers are left alone than they were made to wait.
 _REST = 4
@@ -88,6 +88,7 @@ class ChunkMover:
         self._module = module
         self._access_node = access_node
         self._lock_timeout = lock_timeout
+        self._cleaner = Cleaner(module, access_node)
         # By hypertable, until when no move may have its writers wait again.
         self._rests: dict[int, float] = {}
 
@@ -107,7 +108,7 @@ class ChunkMover:
         with closing(connect_as_login(self._module)) as connection:
             for operation in read_operations(connection):
                 if operation.operation_id == move.operation_id:
-                    clean_up(connection, self._access_node, operation, move.chunk, read_placement(connection).get(move.chunk.id, ()))
+                    self._cleaner.clean_up(connection, operation, move.chunk, read_placement(connection).get(move.chunk.id, ()))
 
     def _move(self, move: ChunkMove) -> int:
         with ExitStack() as stack:
@@ -150,17 +151,12 @@ class ChunkMover:
         """The compressed part keeps its name where it goes. Every data node has given it by its own numbers, so that another one may have it there."""
         for row in _run(source, _COMPRESSED_PART, move, move.chunk.schema, move.chunk.relation):
             if _run(observer, _TAKEN, move, row["schema"], row["relation"])[0]["taken"]:
-                with closing(self._on_node(move.source, _DIRECTLY)) as connection:
+                with closing(self._on_node(move.source, DIRECTLY)) as connection:
                     name = f"compress_{move.cluster}_{move.chunk.id}_chunk"
                     connection.run(Statement(_RENAME, {"schema": row["schema"], "relation": row["relation"], "name": name}), str(move.chunk))
 
     def _on_node(self, name: str, options: str = WITHOUT_LIBRARIES) -> Connection:
-        node = self._access_node.data_nodes[name]
-        parameters = self._access_node.connection_parameters(node.endpoint, None, connect_timeout=10)
-        connection, reason = connect_with(self._module, dict(parameters, options=options))
-        if connection is None:
-            raise ClusterError(f'data node "{name}"', f"no connection: {reason}", "start the node", str(node.endpoint))
-        return connection
+        return connect_to_node(self._module, self._access_node, name, options)
 
     def _keep(self, keeper: Connection, copy: Future, move: ChunkMove) -> None:
         """Step 1: have copy_chunk() wait behind our lock. Only after it enabled the subscription: before, we would be in its way.
@@ -211,6 +207,8 @@ class ChunkMover:
     def _stop_writers(self, control: Connection, move: ChunkMove) -> None:
         _run(control, "BEGIN", move)
         _run(control, "SELECT set_config('lock_timeout', %s, true)", move, f"{self._lock_timeout}s")
+        if not move.deletes:
+            _run(control, _ALONE, move, move.hypertable.id)
         control.run(Statement(STOP_WRITERS, {"schema": move.hypertable.schema, "relation": move.hypertable.relation}), str(move.chunk))
 
     def _catch_up(self, source: Connection, move: ChunkMove) -> None:

@@ -18,11 +18,12 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._apply import apply_steps
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_cleaning import clean_up
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_cleaning import Cleaner
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_estimate import seconds_left
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import PREFIX, ChunkMove, RebalancePlan
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import ChunkMove, RebalancePlan
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Observed, read_operations, read_placement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_mover import ChunkMover
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_remains import PREFIX
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 
 # Two runs at a time would plan with what the other one is about to change.
@@ -38,6 +39,7 @@ class Runner:
         self._connection = connection
         self._access_node = access_node
         self._observed = observed
+        self._cleaner = Cleaner(module, access_node)
         self._stopped = ""
         self.done: list[ChunkMove] = []
         self.prepared = 0
@@ -54,8 +56,15 @@ class Runner:
             self.prepared += len(plan.healing)
         for operation in plan.leftovers:
             chunk = self._observed.chunks.get(operation.chunk_id)
-            clean_up(self._connection, self._access_node, operation, chunk, dict(read_placement(self._connection)).get(operation.chunk_id, ()))
+            self._cleaner.clean_up(self._connection, operation, chunk, dict(read_placement(self._connection)).get(operation.chunk_id, ()))
             self.prepared += 1
+        if plan.remains:
+            # Somebody else may have begun one since.
+            known = {operation.operation_id for operation in read_operations(self._connection)}
+            for node, name in plan.remains:
+                if name not in known:
+                    self._cleaner.drop_remains(node, name)
+                    self.prepared += 1
         for subject, _action, statement in plan.preparations:
             self._connection.run(statement, subject)
             self.prepared += 1
@@ -121,7 +130,7 @@ class Runner:
             if operation.operation_id.startswith(PREFIX) and not operation.running:
                 try:
                     nodes = read_placement(self._connection).get(operation.chunk_id, ())
-                    clean_up(self._connection, self._access_node, operation, self._observed.chunks.get(operation.chunk_id), nodes)
+                    self._cleaner.clean_up(self._connection, operation, self._observed.chunks.get(operation.chunk_id), nodes)
                 except ClusterError as error:
                     self._module.warn(str(error))
 

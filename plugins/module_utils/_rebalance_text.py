@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_estimate import BYTES_A_SECOND, SECONDS_A_CHUNK, duration
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import RebalancePlan, copies_kept
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import WITH_COPY, RebalancePlan, copies_kept
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Observed
 
 
@@ -35,7 +35,11 @@ def placement_after(observed: Observed, plan: RebalancePlan) -> dict[int, tuple[
             placement[move.chunk.id].discard(move.source)
     factors = {chunk.id: observed.hypertables[chunk.hypertable_id].replication_factor for chunk in observed.chunks.values()}
     unavailable = set(plan.unavailable)
-    return {chunk_id: tuple(sorted(copies_kept(nodes, unavailable, factors[chunk_id]))) for chunk_id, nodes in placement.items()}
+    kept = {chunk_id: copies_kept(nodes, unavailable, factors[chunk_id]) for chunk_id, nodes in placement.items()}
+    for operation in plan.kept:
+        if operation.completed_stage in WITH_COPY:
+            kept[operation.chunk_id].add(operation.destination)
+    return {chunk_id: tuple(sorted(nodes)) for chunk_id, nodes in kept.items()}
 
 
 def figures(plan: RebalancePlan) -> dict[str, int]:
@@ -69,11 +73,12 @@ def overview(plan: RebalancePlan, before: list[dict[str, Any]], after: list[dict
 
 def plan_table(plan: RebalancePlan, before: list[dict[str, Any]], after: list[dict[str, Any]]) -> str:
     """The overview and each act; empty where there is nothing to do."""
-    if not (plan.healing or plan.moves or plan.leftovers or plan.preparations):
+    if not (plan.healing or plan.moves or plan.leftovers or plan.remains or plan.preparations):
         return ""
     lines = overview(plan, before, after)
     lines += [f"{step.action} {step.subject}: {step.reason}" for step in plan.healing]
     lines += [f"clean up copy operation {operation.operation_id}, which stopped after {operation.completed_stage}" for operation in plan.leftovers]
+    lines += [f'drop what copy operation {name} left on data node "{node}"' for node, name in plan.remains]
     lines += [f"{action}: {subject}" for subject, action, _statement in plan.preparations]
     lines += [f"{'move' if move.deletes else 'copy'} {move.chunk}: {move.source} -> {move.destination}, {_size(move.chunk.bytes)}" for move in plan.moves]
     return "\n".join(lines) + "\n"

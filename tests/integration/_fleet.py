@@ -6,7 +6,8 @@ from __future__ import annotations
 import io
 import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import psycopg2
@@ -112,10 +113,21 @@ class Fleet:
             assert time.monotonic() < end and not ended, ended
             time.sleep(0.005)
 
-    def left_behind(self) -> list[tuple]:
+    @contextmanager
+    def dead(self, name: str) -> Iterator[None]:
+        """A data node that has been killed and is marked as such; it comes back at the end, and its stale chunks go."""
+        self[name].stop("immediate")
+        self.cluster.query("SELECT alter_data_node(%s, available => false)", name)
+        try:
+            yield
+        finally:
+            self[name].start()
+            self.cluster.query("SELECT alter_data_node(%s, available => true)", name)
+
+    def left_behind(self, names: Collection[str] = ("m1", "m2", "m3")) -> list[tuple]:
         """Slots, publications, subscriptions and operations that are still there."""
         found = self.cluster.query("SELECT operation_id FROM _timescaledb_catalog.chunk_copy_operation")
-        for server in self.servers.values():
+        for server in (self[name] for name in names):
             found += server.query(self.cluster.database, "SELECT slot_name FROM pg_replication_slots WHERE database = current_database()")
             found += server.query(self.cluster.database, "SELECT pubname FROM pg_publication")
             found += server.query(

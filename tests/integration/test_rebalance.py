@@ -185,6 +185,44 @@ def test_a_copy_that_died_after_it_was_attached_is_made_anew(fleet, stage, compr
     assert fleet.known_on("m1") == set()
 
 
+@pytest.mark.parametrize("dead", ["m1", "m2"])
+@pytest.mark.parametrize("stage", ["create_empty_chunk", "create_subscription", "sync_start", "attach_chunk"])
+def test_a_copy_one_end_of_which_has_died_is_cleaned_up_without_it(fleet, stage, dead):
+    fleet.register("m1", "m2", "m3")
+    fleet.distribute(days=2, factor=2, partitions=3)
+    (chunk,) = sorted(fleet.known_on("m1") & fleet.known_on("m3"))[:1]
+    fleet.die_after(stage, f"CALL timescaledb_experimental.copy_chunk('_timescaledb_internal.{chunk}', 'm1', 'm2', 'tsmn_died')")
+    rows = fleet.cluster.query("SELECT count(*), sum(value) FROM t")
+    with fleet.dead(dead):
+        predicted = fleet.cluster.succeed(MODULE, check=True, state="replicated")
+        result = fleet.cluster.succeed(MODULE, state="replicated")
+        for key in ("changed", "before", "after", "plan", "moves", "diff"):
+            assert result[key] == predicted[key], key
+        assert "clean up copy operation tsmn_died" in result["diff"]["prepared"]
+        assert fleet.cluster.query("SELECT operation_id FROM _timescaledb_catalog.chunk_copy_operation") == []
+        assert fleet.left_behind({"m1", "m2", "m3"} - {dead}) == []
+        assert fleet.cluster.query("SELECT count(*), sum(value) FROM t") == rows
+        assert fleet.cluster.succeed(MODULE, state="replicated")["changed"] is False
+    # What it has itself goes when it is back.
+    fleet.converge(state="replicated")
+
+
+def test_a_copy_whose_source_has_died_stays_where_there_is_no_other(fleet):
+    fleet.register("m1", "m2")
+    fleet.distribute(days=2)
+    (chunk,) = sorted(fleet.known_on("m1"))[:1]
+    fleet.die_after("attach_chunk", f"CALL timescaledb_experimental.copy_chunk('_timescaledb_internal.{chunk}', 'm1', 'm2', 'tsmn_died')")
+    rows = fleet.cluster.query("SELECT count(*), sum(value) FROM t")
+    with fleet.dead("m1"):
+        for check in (True, False):
+            result = fleet.cluster.succeed(MODULE, check=check, state="replicated")
+            assert result["changed"] is False and any("bring back" in text and chunk in text for text in result["warnings"]), result
+        assert {"m1", "m2"} == {name for name in ("m1", "m2") if chunk in fleet.known_on(name)}
+    fleet.converge(state="replicated")
+    assert chunk in fleet.known_on("m1") - fleet.known_on("m2")
+    assert fleet.cluster.query("SELECT count(*), sum(value) FROM t") == rows
+
+
 def test_what_a_crash_left_prepared_is_ended_first(fleet):
     fleet.register("m1")
     fleet.distribute(days=4)

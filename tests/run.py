@@ -98,8 +98,8 @@ def _host_stages(wanted: list[str], containers: bool, outcomes: dict[str, Outcom
                 stages.append((name, partial(hosts.molecule, scenario)))
     # The longest ones not at the end, so that both lanes end at about the same time; nor the canary, which looks at all processes all the time, at the
     # beginning, beside the integration tests.
-    # Asked for by name, it has all its moments.
-    interrupt = partial(hosts.interrupt, short=len(wanted) > 1)
+    # Not all moments, unless it was asked for by name.
+    interrupt = partial(hosts.interrupt, short=set(wanted) == set(NAMES))
     stages[3:3] = [(name, stage) for name, stage in (("canary", hosts.canary), ("interrupt", interrupt)) if name in wanted]
     if "faults" in wanted:
         stages.append(("faults", hosts.faults))

@@ -8,15 +8,14 @@
 from __future__ import annotations
 
 from contextlib import closing, suppress
-from time import sleep
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection, connect_with
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import another_copy, has_arrived, is_undone
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Operation, PlacedChunk
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_remains import drop_half_copy, drop_remains
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import WITH_COPY, has_arrived, has_to_wait, is_undone, same_factor
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Hypertable, Operation, PlacedChunk
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_remains import drop_half_copy, drop_remains, patiently
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 
 _CLEAN = "CALL timescaledb_experimental.cleanup_copy_chunk_operation(%s)"
@@ -25,12 +24,12 @@ _FORGET_COPY = "DELETE FROM _timescaledb_catalog.chunk_data_node WHERE chunk_id 
 # TimescaleDB has a data node's tables changed through the access node only, unless told otherwise.
 DIRECTLY = "-c timescaledb.enable_client_ddl_on_data_nodes=on"
 # Stages after which nothing is left but a copy with all that belongs to it.
-_ATTACHED = ("attach_compressed_chunk", "delete_chunk", "complete")
-_HYPERTABLE = "SELECT schema_name::text AS schema, table_name::text AS relation FROM _timescaledb_catalog.hypertable WHERE id = %s"
+_ATTACHED = tuple(stage for stage in WITH_COPY if stage != "attach_chunk")
+_HYPERTABLE = """
+SELECT schema_name::text AS schema, table_name::text AS relation, replication_factor FROM _timescaledb_catalog.hypertable WHERE id = %s
+"""
 # Waits for what is being written to a hypertable, and lets nobody else begin. Reads go on.
 STOP_WRITERS = "LOCK TABLE ONLY {schema}.{relation} IN SHARE MODE"
-_ATTEMPTS = 10
-_PASSING = ("is active for PID", "deadlock detected", "lock timeout")
 
 
 def drop_copy(control: Connection, access_node: AccessNode, chunk: PlacedChunk, node_name: str) -> None:
@@ -56,18 +55,19 @@ class Cleaner:
         be dead.
         """
         subject = f'copy operation "{operation.operation_id}"'
-        known = chunk is not None and operation.destination in nodes
-        attached = known and operation.completed_stage in _ATTACHED
+        if chunk is not None and has_to_wait(operation, nodes, self._available):
+            return
+        attached = chunk is not None and operation.destination in nodes and operation.completed_stage in _ATTACHED
         whole = {operation.source, operation.destination} <= self._available
-        if (attached or (known and not whole)) and is_undone(operation, nodes) and operation.destination in self._available:
-            _drop_while_nobody_writes(connection, self._access_node, chunk, operation.destination)
         if not whole:
             self._clean_up_without_one_end(connection, operation, chunk, nodes)
+        elif attached and is_undone(operation, nodes):
+            _drop_while_nobody_writes(connection, self._access_node, chunk, operation.destination)
         if attached or has_arrived(operation, nodes) or not whole:
             connection.run(Statement(_FORGET, values=(operation.operation_id,)), subject)
             return
         try:
-            _clean(connection, operation, subject)
+            patiently(lambda: connection.run(Statement(_CLEAN, values=(operation.operation_id,)), subject))
         except ClusterError as error:
             place = f'on data node "{operation.destination}"'
             remedy = (
@@ -83,11 +83,16 @@ class Cleaner:
         for name in (operation.destination, operation.source):
             if name in self._available:
                 self.drop_remains(name, operation.operation_id)
-        if chunk is None or not another_copy(operation, nodes, self._available):
+        if chunk is None or not is_undone(operation, nodes):
             return
-        if operation.destination not in self._available:
+        known, reachable = operation.destination in nodes, operation.destination in self._available
+        if known and reachable:
+            _drop_while_nobody_writes(connection, self._access_node, chunk, operation.destination)
+        elif known:
             connection.run(Statement(_FORGET_COPY, values=(chunk.id, operation.destination)), str(chunk))
-        elif operation.destination not in nodes:
+            # A session that still sends rows there would have the access node crash.
+            connection.run(same_factor(_hypertable(connection, chunk), self._access_node.extension_schema), str(chunk))
+        elif reachable:
             with closing(connect_to_node(self._module, self._access_node, operation.destination, DIRECTLY)) as node:
                 drop_half_copy(node, chunk.schema, chunk.relation)
 
@@ -106,32 +111,25 @@ def connect_to_node(module: AnsibleModule, access_node: AccessNode, name: str, o
     return connection
 
 
+def _hypertable(connection: Connection, chunk: PlacedChunk) -> Hypertable:
+    (row,) = connection.run(Statement(_HYPERTABLE, values=(chunk.hypertable_id,)), str(chunk))
+    return Hypertable(id=chunk.hypertable_id, attached={}, **row)
+
+
 def _drop_while_nobody_writes(connection: Connection, access_node: AccessNode, chunk: PlacedChunk, node_name: str) -> None:
     """Writers have locks there already, and would wait for those of the drop as it waits for theirs (seen as a deadlock on the data node)."""
-    (table,) = connection.run(Statement(_HYPERTABLE, values=(chunk.hypertable_id,)), str(chunk))
-    for attempt in range(_ATTEMPTS):
+    table = _hypertable(connection, chunk)
+
+    def drop() -> None:
         try:
             connection.run(Statement("BEGIN"), str(chunk))
             connection.run(Statement("SET LOCAL lock_timeout = '5s'"), str(chunk))
-            connection.run(Statement(STOP_WRITERS, table), str(chunk))
+            connection.run(Statement(STOP_WRITERS, {"schema": table.schema, "relation": table.relation}), str(chunk))
             drop_copy(connection, access_node, chunk, node_name)
             connection.run(Statement("COMMIT"), str(chunk))
-            return
-        except ClusterError as error:
+        except ClusterError:
             with suppress(ClusterError):
                 connection.run(Statement("ROLLBACK"), str(chunk))
-            if attempt == _ATTEMPTS - 1 or not any(text in error.cause for text in _PASSING):
-                raise
-            sleep(1)
+            raise
 
-
-def _clean(connection: Connection, operation: Operation, subject: str) -> None:
-    """Call TimescaleDB's own clean-up. The slot of a copy that was ended may be in use for a moment longer."""
-    for attempt in range(_ATTEMPTS):
-        try:
-            connection.run(Statement(_CLEAN, values=(operation.operation_id,)), subject)
-            return
-        except ClusterError as error:
-            if attempt == _ATTEMPTS - 1 or not any(text in error.cause for text in _PASSING):
-                raise
-            sleep(1)
+    patiently(drop)

@@ -262,15 +262,13 @@ def _forget_leftovers(observed: Observed, leftovers: list[Operation], available:
         chunk = observed.chunks.get(operation.chunk_id)
         if chunk is None or has_arrived(operation, chunk.nodes):
             continue
-        nodes = chunk.nodes
-        if another_copy(operation, nodes, available):
-            observed.stale.get(operation.destination, set()).discard((chunk.schema, chunk.relation))
-            undone = is_undone(operation, nodes)
-        else:
+        waits = has_to_wait(operation, chunk.nodes, available)
+        if waits:
             kept.append(operation)
-            undone = True
-        if undone:
-            nodes = tuple(node for node in nodes if node != operation.destination)
+        else:
+            observed.stale.get(operation.destination, set()).discard((chunk.schema, chunk.relation))
+        if waits or is_undone(operation, chunk.nodes):
+            nodes = tuple(node for node in chunk.nodes if node != operation.destination)
             observed.chunks[chunk.id] = PlacedChunk(chunk.id, chunk.hypertable_id, chunk.schema, chunk.relation, chunk.begin, nodes, chunk.bytes)
     return kept
 
@@ -280,9 +278,10 @@ def _remains(observed: Observed) -> list[tuple[str, str]]:
     return [(node, name) for node, capacity in sorted(observed.capacities.items()) for name in capacity.remains if name not in known]
 
 
-def another_copy(operation: Operation, nodes: tuple[str, ...], available: set[str]) -> bool:
-    """Whether the chunk can be read without the copy that an operation made or began."""
-    return bool(available.intersection(nodes) - {operation.destination})
+def has_to_wait(operation: Operation, nodes: tuple[str, ...], available: set[str]) -> bool:
+    """Whether the source is dead and no other data node has the chunk: what the operation made or began is then all that there is, and may lack rows."""
+    others = available.intersection(nodes) - {operation.destination}
+    return not (others or operation.source in available or has_arrived(operation, nodes))
 
 
 def has_arrived(operation: Operation, nodes: tuple[str, ...]) -> bool:

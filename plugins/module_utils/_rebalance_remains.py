@@ -10,6 +10,7 @@ A slot keeps its server from removing WAL until the disk is full, a subscription
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import sleep
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
@@ -23,19 +24,18 @@ PREFIX = "tsmn_"
 # anybody where the database publishes nothing any more.
 _ORPHANED = "NOT active AND slot_name ~ '^pg_[0-9]+_sync_[0-9]+_[0-9]+$' AND NOT EXISTS (SELECT FROM pg_publication)"
 # Names of ours, and those that TimescaleDB gives.
-_NAMED = r"~ '^(tsmn_|ts_copy_)'"
+_NAMED = f"~ '^({PREFIX}|ts_copy_)'"
+# The other two catalogues show this database's only, or say so by name.
+_SUBSCRIPTIONS = "pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
 # An array, for a query on a data node. The database is one cluster's alone.
-REMAINS = rf"""
-ARRAY (SELECT subname::text FROM pg_subscription
-        WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND subname {_NAMED}
+REMAINS = f"""
+ARRAY (SELECT subname::text FROM {_SUBSCRIPTIONS} AND subname {_NAMED}
        UNION SELECT pubname::text FROM pg_publication WHERE pubname {_NAMED}
        UNION SELECT slot_name::text FROM pg_replication_slots WHERE database = current_database() AND (slot_name {_NAMED} OR ({_ORPHANED}))
         ORDER BY 1)
 """
 
-_SUBSCRIBED = """
-SELECT subname FROM pg_subscription WHERE subname = %s AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""
+_SUBSCRIBED = f"SELECT subname FROM {_SUBSCRIPTIONS} AND subname = %s"
 # To drop it, the server would connect to the other end, and wait for as long as the network says nothing.
 _UNSUBSCRIBE = (
     "ALTER SUBSCRIPTION {name} DISABLE",
@@ -49,6 +49,7 @@ SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
  WHERE database = current_database() AND (slot_name = %s OR ({_ORPHANED}))
 """
 _ATTEMPTS = 10
+_PASSING = ("is active for PID", "deadlock detected", "lock timeout")
 
 
 def drop_remains(node: Connection, operation_id: str) -> None:
@@ -58,17 +59,26 @@ def drop_remains(node: Connection, operation_id: str) -> None:
         for command in _UNSUBSCRIBE:
             node.run(Statement(command, {"name": operation_id}), subject)
     node.run(Statement("DROP PUBLICATION IF EXISTS {name}", {"name": operation_id}), subject)
-    for attempt in range(_ATTEMPTS):
-        try:
-            node.run(Statement(_END_SENDER, values=(operation_id,)), subject)
-            node.run(Statement(_DROP_SLOTS, values=(operation_id,)), subject)
-            return
-        except ClusterError as error:
-            if attempt == _ATTEMPTS - 1 or "is active for PID" not in error.cause:
-                raise
-            sleep(1)
+
+    def drop_slots() -> None:
+        node.run(Statement(_END_SENDER, values=(operation_id,)), subject)
+        node.run(Statement(_DROP_SLOTS, values=(operation_id,)), subject)
+
+    patiently(drop_slots)
 
 
 def drop_half_copy(node: Connection, schema: str, relation: str) -> None:
     """Drop a chunk that the access node does not know of there. The connection has the extension's libraries, which keep its catalogue right."""
     node.run(Statement("DROP TABLE IF EXISTS {schema}.{relation}", {"schema": schema, "relation": relation}), f'chunk "{schema}"."{relation}"')
+
+
+def patiently(act: Callable[[], object]) -> None:
+    """Do it, again and again while what keeps it from being done passes by itself: the slot of a copy that was ended may be in use for a moment longer."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            act()
+            return
+        except ClusterError as error:
+            if attempt == _ATTEMPTS - 1 or not any(text in error.cause for text in _PASSING):
+                raise
+            sleep(1)

@@ -25,6 +25,9 @@ def answers() -> bool:
 def ensure() -> bool:
     if os.environ.get("TEST_WITHOUT_CONTAINERS"):
         return False
+    # Test hosts are reached by it.
+    if shutil.which("ssh") is None and not machine.install("openssh-client"):
+        return False
     if answers():
         return True
     if shutil.which("dockerd") is None and not machine.install("docker.io"):

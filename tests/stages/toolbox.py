@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -56,6 +57,7 @@ def virtual_environment() -> Path:
     return place
 
 
+@cache
 def _interpreter() -> str:
     """The distribution's, where it is new enough: it is built with optimisation, and Ansible spends its time in it. One that was built without, as
     pyenv does unless told, took half as long again.

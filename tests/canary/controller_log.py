@@ -13,6 +13,16 @@ from pathlib import Path
 SOCKET = Path("/dev/log")
 
 
+def somebody_listens(path: Path) -> bool:
+    """Whether messages that are sent there arrive anywhere."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        try:
+            sender.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
 class ControllerLog:
     """Where nobody logs, this program does for a while."""
 
@@ -20,8 +30,10 @@ class ControllerLog:
         self._since = time.strftime("%Y-%m-%d %H:%M:%S")
         self._messages: list[bytes] = []
         self._listener: socket.socket | None = None
-        self.works = SOCKET.exists()
+        self.works = somebody_listens(SOCKET)
         if not self.works and os.access(SOCKET.parent, os.W_OK):
+            # A listener that was killed leaves its socket behind.
+            SOCKET.unlink(missing_ok=True)
             self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._listener.bind(str(SOCKET))
             SOCKET.chmod(0o666)

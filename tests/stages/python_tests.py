@@ -13,7 +13,7 @@ WORKERS = 2
 
 
 def unit(log: Path) -> Outcome:
-    return _pytest(["tests/unit", "tests/engine"], log)
+    return _pytest(["tests/unit", "tests/engine", "tests/canary"], log)
 
 
 def integration(log: Path) -> Outcome:

@@ -45,7 +45,8 @@ def host_findings(host: dict[str, Any]) -> list[dict[str, str]]:
 
     Args:
         host: name, unreachable (reason or empty), os_family, distribution, postgresql_version, timescaledb_version, install_method,
-            node_type, is_standby, standby (of, with_primary (the run has its primary), slot, overwrite), leaves, cluster_name, port, database, encoding, locale, overrides, variables (those of the inventory with the prefix of a role),
+            node_type, is_standby, standby (of, with_primary (the run has its primary), slot, overwrite),
+            leaves, cluster_name, port, database, encoding, locale, overrides, variables (those of the inventory with the prefix of a role),
             known_variables, unknown_members, listen_addresses, probe (of _probe.parse_probe), authentication (method, ssl_dir, passfile, roles,
             authority, authority_dir, authority_there, passwords (names of roles), whole (the run has all hosts of the cluster), switching),
             declaration (of the filter declaration_findings).

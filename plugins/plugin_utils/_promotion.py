@@ -38,8 +38,9 @@ def promotion_findings(standby: dict[str, Any]) -> list[dict[str, str]]:
     if theirs and theirs != probe["system_identifier"]:
         find(f"its data are not those of {standby['primary']} ({probe['system_identifier']} and {theirs})", "correct timescaledb_standby_of")
     elif not probe["recovery"]:
-        if runs and not primary["recovery"]:
-            find(f"it takes writes already, and so does {standby['primary']}", "stop that one of the two whose rows are not wanted, and take it out")
+        if runs and not primary["recovery"] and not standby["dead"]:
+            cause = f"it was promoted, and {standby['primary']} takes writes as well"
+            find(cause, f"to stop that one for good, with what only it has, run again with {_DEAD}")
     elif standby["dead"]:
         pass
     elif not reached:

@@ -93,6 +93,10 @@ class Story:
         wanted("host=data1-standby" in options, f"the access node knows the new place: {options}")
         self.check("access")
         self.write("access", days=2)
+        self.hosts.boot("data1")
+        self.hosts.twice(PROMOTE, timescaledb_standby_promote="data1-standby", timescaledb_standby_primary_is_dead=True)
+        wanted(self.hosts.shell("data1", "pg_lsclusters --no-header").split()[3] == "down", "one that comes back is fenced by another run")
+        self.check("access")
 
     def tell_the_inventory(self) -> None:
         self.hosts.twice(DEPLOY, inventory=ONE)

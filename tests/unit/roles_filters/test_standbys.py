@@ -116,6 +116,8 @@ SILENT = parse_probe("")
         (STREAMING, SILENT, True, ""),
         (PROMOTED, FENCED, False, ""),
         (PROMOTED, SILENT, False, ""),
+        # It has come back.
+        (PROMOTED, PRIMARY, True, ""),
         (STREAMING | {"streaming": None}, PRIMARY, True, ""),
         (SILENT, PRIMARY, False, "cannot be reached"),
         (STREAMING | {"port": None}, PRIMARY, True, "does not run"),
@@ -123,7 +125,7 @@ SILENT = parse_probe("")
         (STREAMING, PRIMARY | {"system_identifier": "2"}, True, "not those of dn1"),
         (STREAMING | {"streaming": None}, PRIMARY, False, "does not stream"),
         (STREAMING | {"streaming": None}, FENCED | {"state": "in production"}, False, "not shut down cleanly"),
-        (PROMOTED, PRIMARY, False, "takes writes already"),
+        (PROMOTED, PRIMARY, False, "takes writes as well"),
     ],
 )
 def test_promotion(mine: dict[str, Any], theirs: dict[str, Any], dead: bool, reason: str) -> None:

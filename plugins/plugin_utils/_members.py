@@ -19,6 +19,7 @@ _VARIABLES = (
     "timescaledb_host_port",
     "timescaledb_database_name",
     "timescaledb_host_source_addresses",
+    "timescaledb_standby_of",
 )
 
 
@@ -73,14 +74,36 @@ def _sources(name: str, host: Mapping[str, Any], resolved: Mapping[str, list[str
     return resolved.get(_member(name, host)["host"], [])
 
 
+def standbys_of(names: list[str], hostvars: Mapping[str, Mapping[str, Any]], primary: str) -> list[str]:
+    """Those of the hosts that are standbys of this one."""
+    return [name for name in names if hostvars[name].get("timescaledb_standby_of") == primary]
+
+
 def hba_rules(addresses: list[str], database: str, role: str, others: Sequence[str] = (), method: str = "password") -> list[str]:
     """Lines of pg_hba.conf that let in these addresses as these roles, by SCRAM only, or by certificate only.
 
     By certificate: without TLS the roles are turned away here, whatever the rules of others say further down.
     """
-    roles = ",".join(_quoted(name) for name in dict.fromkeys((role, *others)))
+    return _rules(addresses, _quoted(database), (role, *others), method)
+
+
+def replication_rules(addresses: list[str], role: str, method: str = "password") -> list[str]:
+    """The same for standbys, which stream from the server as a whole: without quotes the word is no database."""
+    return _rules(addresses, "replication", (role,), method)
+
+
+def conninfo(options: Mapping[str, Any]) -> str:
+    """A connection string as libpq reads it."""
+    return " ".join(f"{name}='{_escaped(str(value))}'" for name, value in options.items())
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def _rules(addresses: list[str], database: str, names: Sequence[str], method: str) -> list[str]:
     networks = [f"{address}/{address.max_prefixlen}" for address in map(ip_address, addresses)]
-    what = f"{_quoted(database)} {roles}"
+    what = f"{database} {','.join(_quoted(name) for name in dict.fromkeys(names))}"
     if method == "certificate":
         return [
             rule

@@ -45,7 +45,8 @@ def host_findings(host: dict[str, Any]) -> list[dict[str, str]]:
 
     Args:
         host: name, unreachable (reason or empty), os_family, distribution, postgresql_version, timescaledb_version, install_method,
-            node_type, leaves, cluster_name, port, database, encoding, locale, overrides, variables (those of the inventory with the prefix of a role),
+            node_type, is_standby, standby (of, with_primary (the run has its primary), slot, overwrite),
+            leaves, cluster_name, port, database, encoding, locale, overrides, variables (those of the inventory with the prefix of a role),
             known_variables, unknown_members, listen_addresses, probe (of _probe.parse_probe), authentication (method, ssl_dir, passfile, roles,
             authority, authority_dir, authority_there, passwords (names of roles), whole (the run has all hosts of the cluster), switching),
             declaration (of the filter declaration_findings).
@@ -55,7 +56,7 @@ def host_findings(host: dict[str, Any]) -> list[dict[str, str]]:
         return [finding(name, "host", f"it is unreachable: {host['unreachable']}", "start it, or correct ansible_host, the login or become")]
     checks = (
         *(_leaves, _variables, _release, _operating_system, _python, _installation, _members, _listening),
-        *(_server, _database, _preloads, _overrides, _authentication, _declaration),
+        *(_server, _standby, _database, _preloads, _overrides, _authentication, _declaration),
     )
     return [finding(name, *found) for check in checks for found in check(host)]
 
@@ -157,13 +158,38 @@ def _server(host: dict[str, Any]) -> Found:
     elif probe["initialized"] and probe["initialized"] != str(host["postgresql_version"]):
         remedy = "set timescaledb_host_postgresql_version to that, or upgrade the data first"
         found.append((subject, f"its data is of PostgreSQL {probe['initialized']}", remedy))
-    if probe["recovery"]:
+    if probe["recovery"] and not host["is_standby"]:
         found.append((subject, "it is a standby", "put its primary into the inventory"))
+    if probe["fenced"] and not host["is_standby"]:
+        remedy = "put that one into its place in the inventory, and take this host out or make it a standby of that one"
+        found.append((subject, "its standby was promoted, and it is kept from being started", remedy))
     port = int(host["port"])
     if port in probe["others"]:
         found.append((subject, f"port {port} belongs to another PostgreSQL cluster ({probe['others'][port]})", "set timescaledb_host_port to a free one"))
     elif port in probe["listening"] and port != probe["port"]:
         found.append((subject, f"port {port} is in use by another program", "set timescaledb_host_port to a free one, or stop that program"))
+    return found
+
+
+def _standby(host: dict[str, Any]) -> Found:
+    """Data are given up only where it is certain that they may be."""
+    if not host["is_standby"]:
+        return []
+    probe, given, subject = host["probe"], host["standby"], f"PostgreSQL cluster {host['cluster_name']}"
+    found: Found = []
+    if not given["of"]:
+        found.append(("timescaledb_standby_of", "it is not set", "name the host whose standby this is"))
+    elif not given["with_primary"]:
+        cause = f"{given['of']}, whose standby it is, is not an access node or a data node of this run"
+        found.append(("timescaledb_standby_of", cause, "correct timescaledb_standby_of, or run it without a limit that leaves that host out"))
+    if not probe["initialized"] or probe["cloning"]:
+        return found
+    if probe["port"] is not None and not probe["recovery"]:
+        remedy = "if it was promoted, put it into the group of its primary; else stop it, or take it out of timescale_standbys"
+        found.append((subject, "its server takes writes, and is no standby", remedy))
+    elif not probe["standby"] and not given["overwrite"]:
+        remedy = "if nobody needs them any more, as those of a former primary, run once with timescaledb_standby_overwrite=true"
+        found.append((subject, f"{probe['data']} has data that are no standby's", remedy))
     return found
 
 
@@ -276,7 +302,9 @@ def cluster_findings(hosts: list[dict[str, Any]]) -> list[dict[str, str]]:
     if not data:
         found.append(finding("inventory", "group timescale_data_nodes", "it is empty", "put at least one host into it"))
     for host in hosts:
-        if host["is_access_node"] and host["is_data_node"]:
+        if host["is_standby"] and (host["is_access_node"] or host["is_data_node"]):
+            found.append(finding(host["name"], "inventory", "it is a standby and a node of the cluster", "take it out of one of the groups"))
+        elif host["is_access_node"] and host["is_data_node"]:
             found.append(finding(host["name"], "inventory", "it is in both groups", "give the data node another PostgreSQL cluster under another host name"))
     found += _same(hosts, "place", lambda host: f"{host['address']}:{host['port']}", "address and port")
     found += _same(data, "node name", lambda host: host["node_name"], "node name")
@@ -292,8 +320,33 @@ def cluster_findings(hosts: list[dict[str, Any]]) -> list[dict[str, str]]:
         if len(values) > 1:
             cause = f"it differs between hosts ({', '.join(sorted(values))})"
             found.append(finding("inventory", f"timescaledb_host_{what}", cause, "make it alike on all hosts"))
+    for host in hosts:
+        found += _unlike_its_primary(host, hosts)
+    standbys = [host for host in hosts if host["is_standby"]]
+    found += _same(standbys, "replication slot", lambda host: f"{host['standby']['of']}:{host['standby']['slot']}", "name but for special characters")
     for host in data if len(access) == 1 else []:
         found += _skew(access[0], host)
+    return found
+
+
+def _unlike_its_primary(host: dict[str, Any], hosts: list[dict[str, Any]]) -> list[dict[str, str]]:
+    primary = next((one for one in hosts if host["is_standby"] and one["name"] == host["standby"]["of"]), None)
+    if not primary:
+        return []
+    if primary["is_standby"]:
+        return [finding(host["name"], "timescaledb_standby_of", f"{primary['name']} is a standby itself", f"name {primary['standby']['of'] or 'its primary'}")]
+    found = []
+    for what in ("postgresql_version", "timescaledb_version", "database"):
+        if str(host[what]) != str(primary[what]):
+            variable = "timescaledb_database_name" if what == "database" else f"timescaledb_host_{what}"
+            cause = f"it is {host[what]}, and {primary[what]} on {primary['name']}, whose standby it is"
+            found.append(finding(host["name"], variable, cause, "make them alike"))
+    mine, theirs = (one["probe"]["system_identifier"] for one in (host, primary))
+    # What is copied anew is not looked at.
+    if mine and theirs and mine != theirs and not host["probe"]["cloning"] and not host["unreachable"]:
+        cause = f"its data are not those of {primary['name']} (system identifiers {mine} and {theirs})"
+        remedy = "correct timescaledb_standby_of, or move these data away: they belong to another PostgreSQL cluster"
+        found.append(finding(host["name"], f"PostgreSQL cluster {host['cluster_name']}", cause, remedy))
     return found
 
 

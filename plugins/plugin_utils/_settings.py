@@ -12,7 +12,7 @@ misc); what multi-node needs follows TimescaleDB's guides for access node and da
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 KIB, MIB, GIB, TIB = 1024, 1024**2, 1024**3, 1024**4
@@ -34,6 +34,7 @@ class Host:
         overrides: the user's settings.
         ssl_dir: folder of keys and certificates where the nodes log in to each other by certificate, else empty.
         ssl_crl_file: revocation list, where there is one.
+        standby: of a standby, how it reaches its primary (conninfo, slot), and what of the primary its settings follow (memory, cpus, overrides).
     """
 
     node_type: str
@@ -46,6 +47,7 @@ class Host:
     overrides: dict[str, Any] = field(default_factory=dict)
     ssl_dir: str = ""
     ssl_crl_file: str = ""
+    standby: dict[str, Any] = field(default_factory=dict)
 
     @property
     def is_access_node(self) -> bool:
@@ -60,6 +62,8 @@ def server_settings_of(host: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def server_settings(host: Host) -> list[dict[str, str]]:
     """The settings in the order of the file, each with name, value (as text, not quoted) and why."""
+    if host.standby:
+        return _of_a_standby(host)
     settings: dict[str, tuple[str, str]] = {}
     for group in (_connection(host), _tls(host), _multinode(host), _memory(host), _parallelism(host), _wal(host), _miscellaneous(host)):
         settings.update(group)
@@ -71,6 +75,34 @@ def server_settings(host: Host) -> list[dict[str, str]]:
         else:
             settings[name] = (as_text(value), "set by the user")
     return [{"name": name, "value": value, "why": why} for name, (value, why) in settings.items()]
+
+
+# Hot standby waits, or ends, where one of them is lower than on the primary: CheckRequiredParameterValues() in PostgreSQL's xlogrecovery.c.
+_NOT_BELOW_THE_PRIMARY = ("max_connections", "max_worker_processes", "max_wal_senders", "max_prepared_transactions", "max_locks_per_transaction")
+# Whose word a primary waits for: promoted, the standby would wait for itself.
+_OF_THE_PRIMARY_ONLY = ("synchronous_standby_names",)
+
+
+def _of_a_standby(host: Host) -> list[dict[str, str]]:
+    """Those that it will need in its primary's place, by its own memory and processors, and what it needs until then."""
+    primary = host.standby["primary"]
+    given = {name: value for name, value in primary["overrides"].items() if name.lower() not in _OF_THE_PRIMARY_ONLY}
+    own = replace(host, standby={}, overrides=given | host.overrides)
+    of_the_primary = {one["name"]: one["value"] for one in server_settings(replace(own, **primary))}
+    settings = {one["name"]: one for one in server_settings(own)}
+    for name in _NOT_BELOW_THE_PRIMARY:
+        if name in of_the_primary and _number(of_the_primary[name]) > _number(settings[name]["value"]):
+            settings[name] = {"name": name, "value": of_the_primary[name], "why": "not lower than on its primary"}
+    for name, value, why in (
+        ("primary_conninfo", host.standby["conninfo"], "where the WAL comes from"),
+        ("primary_slot_name", host.standby["slot"], "its primary keeps the WAL that it has not got yet"),
+    ):
+        settings[name] = {"name": name, "value": value, "why": why}
+    return list(settings.values())
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdigit() else 0
 
 
 def as_text(value: Any) -> str:

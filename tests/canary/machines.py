@@ -10,7 +10,7 @@ from pathlib import Path
 from canaries import HASH, VERIFIER, Canaries
 
 PROJECT = "timescaledb-multinode-canary"
-HOSTS = ("access", "data1", "data2")
+HOSTS = ("access", "data1", "data2", "standby1")
 # All but what is the kernel's, the programs of packages, and the repository of the tests.
 FOLDERS = ("/etc", "/var", "/root", "/home", "/tmp", "/run", "/dev/shm", "/opt", "/usr/local", "/boot", "/media", "/mnt")
 WATCH = (Path(__file__).resolve().parent / "watch.py").read_text()

@@ -51,8 +51,10 @@ RECIPES = (
     Recipe("return_data_node", {"timescaledb_repair_nodes": ["data2"]}, NO_COPIES),
     Recipe("add_data_node", needs_real=NO_COPIES),
     Recipe("rebalance", needs_real=NO_COPIES),
-    # The last one: nothing of the cluster is on data2 afterwards.
+    # Nothing of the cluster is on data2 afterwards.
     Recipe("remove_data_node", {"timescaledb_rebalance_leaving": ["data2"]}, NO_COPIES),
+    # The last one: data1 is down afterwards.
+    Recipe("promote_standby", {"timescaledb_standby_promote": ["standby1"]}, NO_COPIES),
 )
 
 

@@ -35,7 +35,7 @@ RESULT = toolbox.BUILD / "canary.json"
 WORK = toolbox.BUILD / "canary"
 HOME, CACHE, PROJECT = WORK / "home", WORK / "cache", WORK / "project"
 SECRETS, PASSWORDS = PROJECT / "secrets.json", PROJECT / "passwords.json"
-GENERATED = PROJECT / "generated.password"
+GENERATED, REPLICATION = PROJECT / "generated.password", PROJECT / "replication.password"
 AUTHORITY = PROJECT / "authority"
 # Where programs leave files, if they are told nothing else. A run has its own, so that they are not searched among those of others.
 ELSEWHERE = {"/tmp": WORK / "tmp", "/var/tmp": WORK / "var-tmp", "/dev/shm": WORK / "shm"}
@@ -44,9 +44,10 @@ ALONE = ["unshare", "--mount", "--", "/bin/sh", "-c", 'while [ "$1" != -- ]; do 
 # Where a secret belongs: its kind, the channel, the place with mode and owner.
 BELONGS = (
     (PASSWORD, "files of hosts", r"\w+:/etc/timescaledb-multinode\.passfile 600 postgres"),
+    (PASSWORD, "files of hosts", r"standby1:/etc/timescaledb-multinode\.standby\.passfile 600 postgres"),
     (KEY, "files of hosts", r"\w+:/etc/timescaledb-multinode\.ssl/\w+\.key 600 postgres"),
     (VERIFIER, "files of hosts", r"\w+:/var/lib/postgresql/15/main/(global|pg_wal)/\w+ 600 postgres"),
-    (PASSWORD, "files of the controller", r"project/(secrets\.json|passwords\.json|generated\.password) 600"),
+    (PASSWORD, "files of the controller", r"project/(secrets\.json|passwords\.json|(generated|replication)\.password) 600"),
     (KEY, "files of the controller", r"project/authority/ca\.key 600"),
 )
 # Where it may be and need not: a statement that sets a password has the verifier, for superusers and members of pg_read_all_stats to see.
@@ -145,10 +146,15 @@ def make_secrets(canaries: Canaries) -> list[str]:
         # There may be others in an inventory, which are none of the collection's business.
         "somebody_elses_password": canaries.make("a password of somebody else in the inventory"),
     }
-    places = {"timescaledb_database_password_file": str(GENERATED), "timescaledb_tls_authority_dir": str(AUTHORITY)}
+    places = {
+        "timescaledb_database_password_file": str(GENERATED),
+        "timescaledb_standby_password_file": str(REPLICATION),
+        "timescaledb_tls_authority_dir": str(AUTHORITY),
+    }
     keep(SECRETS, json.dumps(given | places))
     keep(PASSWORDS, json.dumps(passwords))
     keep(GENERATED, canaries.make("the first password of the nodes' role"))
+    keep(REPLICATION, canaries.make("the password of the role for replication"))
     return sorted([*given, *passwords])
 
 

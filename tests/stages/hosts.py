@@ -19,6 +19,7 @@ CONFIGURATION = ("--base-config", str(CHECKOUT / ".config" / "molecule" / "confi
 ON_REAL_ENGINES = {
     "elastic": "the stand-in does not copy chunks between data nodes",
     "repair": "the stand-in does not copy chunks between data nodes",
+    "standby": "the stand-in does not commit in two phases, so that there is nothing to heal",
     "certificate": "the stand-in's access node has no client certificate to show to data nodes",
     "switch": "the stand-in's access node has no client certificate to show to data nodes",
 }

@@ -24,8 +24,8 @@ done
 chown -R postgres "$scratch"
 cd "$scratch"
 
-if [ -f "$data/PG_VERSION" ] && [ ! -e "$data/postmaster.opts" ]; then
-    # It has never been started: its copy is the quickest way to a data directory.
+if [ -f "$data/PG_VERSION" ] && [ ! -e "$data/postmaster.opts" ] && [ ! -e "$data/standby.signal" ]; then
+    # It has never been started, and is no copy of another one: its own copy is the quickest way to a data directory.
     cp -a "$data" "$scratch/data"
 else
     as_postgres "$bindir/initdb" -D "$scratch/data" -A peer -N >"$scratch/initdb.log" 2>&1 || { cat "$scratch/initdb.log" >&2; exit 1; }

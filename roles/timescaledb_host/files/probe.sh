@@ -84,7 +84,13 @@ if [ -f "$config/postgresql.conf" ]; then
     configured=$(sed -n "s/^[[:space:]]*data_directory[[:space:]]*=[[:space:]]*'\([^']*\)'.*/\1/p" "$config/postgresql.conf" | tail -n 1)
     data=${configured:-$data}
 fi
-echo "data=$data"
+printf 'data=%s\nbindir=%s\nconfiguration=%s\n' "$data" "$bindir" "$config"
+# See the role timescaledb_standby.
+[ -f "$data/standby.signal" ] && echo standby=yes
+[ "$(cat "/etc/timescaledb-multinode.cloning$(printf %s "$data" | tr / -)" 2>/dev/null)" = "$data" ] && echo cloning=yes
+if grep -qsx disabled "$config/start.conf" || [ -e "$data/timescaledb-multinode.fenced" ]; then
+    echo fenced=yes
+fi
 [ -f "$data/PG_VERSION" ] && echo "initialized=$(cat "$data/PG_VERSION")"
 [ -d "$data" ] && [ -n "$(ls -A "$data" 2>/dev/null)" ] && echo filled=yes
 for other in /etc/postgresql/*/*/postgresql.conf; do
@@ -144,6 +150,9 @@ if [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; then
     }
     ask -v "name=$database" -v "role=$role" -v "passfile=$passfile" -d postgres <<SQL
 SELECT 'recovery=' || pg_is_in_recovery();
+SELECT 'system_identifier=' || system_identifier FROM pg_control_system();
+SELECT 'streaming=' || status || ' ' || coalesce(slot_name, '') FROM pg_stat_wal_receiver;
+SELECT 'slot=' || slot_name || ' ' || active FROM pg_replication_slots WHERE slot_type = 'physical' AND starts_with(slot_name, 'timescaledb_standby_');
 SELECT 'preloads=' || current_setting('shared_preload_libraries');
 SELECT 'encoding=' || pg_encoding_to_char(encoding), E'\ncollation=' || datcollate, E'\nctype=' || datctype FROM pg_database WHERE datname = :'name' \g (recordsep='' fieldsep='')
 -- Iterations and salt, which a server tells everybody who begins to log in, and none of the keys.
@@ -160,5 +169,9 @@ SELECT 'pending=' || row_to_json(p) FROM ($pending) AS p;
 SQL
     extension=$(ask -d "dbname='$(printf %s "$database" | sed "s/[\\\\']/\\\\&/g")'" -c "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'")
     [ -n "$extension" ] && echo "extension=$extension"
+elif [ -f "$data/PG_VERSION" ]; then
+    # What a former primary was, which may become a standby.
+    LC_ALL=C "$bindir/pg_controldata" "$data" 2>/dev/null |
+        sed -n 's/^Database system identifier: */system_identifier=/p; s/^Database cluster state: */state=/p'
 fi
 exit 0

@@ -23,7 +23,7 @@ def texts(*folders: str) -> str:
 
 
 def named(text: str) -> set[str]:
-    return set(re.findall(r"(?<![\w.])timescaledb_(?:cluster|database|host|rebalance|repair|tls)_[a-z_]*[a-z]", text)) - NO_VARIABLES
+    return set(re.findall(r"(?<![\w.])timescaledb_(?:cluster|database|host|rebalance|repair|standby|tls)_[a-z_]*[a-z]", text)) - NO_VARIABLES
 
 
 @pytest.mark.parametrize("role", ROLES)

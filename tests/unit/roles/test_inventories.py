@@ -21,7 +21,7 @@ SPECIFIED = {
 def variables(node: Any) -> Iterator[tuple[str, Any]]:
     """Every variable of the collection, at whatever group or host."""
     for name, value in node.items() if isinstance(node, dict) else ():
-        if re.match(r"timescaledb_(cluster|database|host|repair)_", name):
+        if re.match(r"timescaledb_(cluster|database|host|repair|standby)_", name):
             yield name, value
         else:
             yield from variables(value)

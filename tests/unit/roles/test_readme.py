@@ -23,6 +23,6 @@ def test_the_table_has_the_defaults_of_the_role(role):
 
 
 def test_variables_in_the_collections_readme_exist():
-    named = re.findall(r"\btimescaledb_(?:cluster|database|host|rebalance|repair)_\w+", (CHECKOUT / "README.md").read_text())
+    named = re.findall(r"\btimescaledb_(?:cluster|database|host|rebalance|repair|standby)_\w+", (CHECKOUT / "README.md").read_text())
     assert named
     assert set(named) <= every_variable()

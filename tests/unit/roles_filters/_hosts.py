@@ -33,6 +33,8 @@ def host(name: str = "dn1", probe: dict[str, Any] | None = None, **changes: Any)
         unreachable="",
         is_access_node=is_access_node,
         is_data_node=not is_access_node,
+        is_standby=False,
+        standby=dict(of=name, with_primary=True, slot=f"timescaledb_standby_{name}", overwrite=False),
         node_type="access_node" if is_access_node else "data_node",
         leaves=False,
         node_name=name,
@@ -57,6 +59,11 @@ def host(name: str = "dn1", probe: dict[str, Any] | None = None, **changes: Any)
         probe=parse_probe("python=yes") | (probe or {}),
     )
     return described | changes
+
+
+def standby(name: str = "dn1s", of: str = "dn1", with_primary: bool = True, slot: str = "", overwrite: bool = False, **changes: Any) -> dict[str, Any]:
+    given = dict(of=of, with_primary=with_primary, slot=slot or f"timescaledb_standby_{name}", overwrite=overwrite)
+    return host(name, **(dict(is_data_node=False, is_standby=True, standby=given) | changes))
 
 
 def access_node(name: str = "an", **changes: Any) -> dict[str, Any]:

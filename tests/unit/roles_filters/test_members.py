@@ -10,6 +10,7 @@ from ansible_collections.timescaledb.multinode.plugins.plugin_utils._members imp
     hba_rules,
     member_variables,
     source_addresses,
+    standbys_of,
     unknown_members,
 )
 
@@ -72,6 +73,7 @@ def test_what_is_collected_of_each_host_is_all_that_the_filters_read() -> None:
     cluster_members(["a"], {"a": host})
     source_addresses(["a"], {"a": host}, {})
     unknown_members(["a"], {"a": host}, {})
+    standbys_of(["a"], {"a": host}, "b")
     asked = host.keys_read
     assert "ansible_host" in asked
     variables = {"a": dict.fromkeys(asked, "10.0.0.1") | {"timescaledb_host_port": "5433", "ansible_user": "root"}, "b": {}}

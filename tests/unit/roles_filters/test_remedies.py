@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from _hosts import access_node, authentication, host
+from _hosts import access_node, authentication, host, standby
 from ansible_collections.timescaledb.multinode.plugins.plugin_utils._preflight import cluster_findings, host_findings
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
@@ -16,6 +16,7 @@ VARIABLES = {name for path in ROLES.glob("*/meta/argument_specs.yml") for name i
 
 SERVER = dict(postgres="postgres (PostgreSQL) 15.20", available=["2.12.0"])
 OVERRIDES = ["port", "listen_addresses", "timescaledb.passfile", "data_directory", "hba_file", "config_file", "work mem"]
+STOPPED = dict(config=True, filled=True, initialized="15", data="/d")
 BY_CERTIFICATE = authentication(method="certificate")
 OF_ONE_HOST = [
     host(unreachable="timed out"),
@@ -32,6 +33,11 @@ OF_ONE_HOST = [
     host(probe=dict(filled=True, initialized="15", data="/d")),
     host(probe=dict(filled=True, initialized="14", config=True)),
     host(probe=dict(recovery=True)),
+    host(probe=dict(fenced=True)),
+    standby(of=""),
+    standby(with_primary=False),
+    standby(probe=dict(STOPPED, port=5432)),
+    standby(probe=STOPPED),
     host(listen_addresses=["10.0.0.9"], probe=dict(own=["10.0.0.2"])),
     host(probe=dict(others={5432: "/etc/postgresql/15/other/postgresql.conf"})),
     host(probe=dict(listening=[5432])),
@@ -65,6 +71,13 @@ OF_THE_CLUSTER = [
     [access_node(), host(authentication=authentication(passfile="/elsewhere"))],
     [access_node(), host(authentication=authentication(ssl_dir="/elsewhere"))],
     [access_node(), host(authentication=authentication(roles=["postgres", "app"]))],
+    [access_node(), host(), standby(is_data_node=True)],
+    [access_node(), host(), standby(), standby("dn1t", of="dn1s")],
+    [access_node(), host(), standby(address="dn1")],
+    [access_node(), host(), standby("a.b", slot="a_b"), standby("a-b", slot="a_b")],
+    [access_node(), host(), standby(timescaledb_version="2.12.2")],
+    [access_node(), host(), standby(database="metrics")],
+    [access_node(), host(probe=dict(system_identifier="1")), standby(probe=dict(system_identifier="2"))],
     [access_node(address="a", port=1, authentication=BY_CERTIFICATE), host(address="a", authentication=BY_CERTIFICATE)],
 ]
 FINDINGS = [host_findings(one) for one in OF_ONE_HOST] + [cluster_findings(hosts) for hosts in OF_THE_CLUSTER]
@@ -80,7 +93,7 @@ def test_each_defect_is_one_complete_finding(findings):
 @pytest.mark.parametrize("findings", FINDINGS)
 def test_variables_of_a_remedy_exist(findings):
     for finding in findings:
-        assert set(re.findall(r"timescaledb_(?:cluster|database|host|repair|tls)_\w+", finding["remedy"])) <= VARIABLES
+        assert set(re.findall(r"timescaledb_(?:cluster|database|host|repair|standby|tls)_\w+", finding["remedy"])) <= VARIABLES
 
 
 def test_all_defects_of_a_host_are_found_at_once():

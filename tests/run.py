@@ -100,7 +100,7 @@ def _host_stages(wanted: list[str], containers: bool, outcomes: dict[str, Outcom
     # beginning, beside the integration tests.
     # Not all moments, unless it was asked for by name.
     interrupt = partial(hosts.interrupt, short=set(wanted) == set(NAMES))
-    stages[3:3] = [(name, stage) for name, stage in (("canary", hosts.canary), ("interrupt", interrupt)) if name in wanted]
+    stages[3:3] = [(name, stage) for name, stage in (("interrupt", interrupt), ("canary", hosts.canary)) if name in wanted]
     if "faults" in wanted:
         stages.append(("faults", hosts.faults))
     if not containers:

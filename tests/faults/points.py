@@ -65,7 +65,7 @@ POINTS = (
             ("the operation is forgotten", CONTROLLER, ACCESS),
             ("two-phase commit", DESTINATION, ACCESS),
         ],
-        short=3,
+        short=1,
     ),
     Point(DRAIN, "new chunks are blocked", ACCESS),
     Point(BALANCE, "rows are copied", SOURCE),

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from _modules import run_module
@@ -216,17 +216,19 @@ class Cluster:
 
     def state(self) -> dict[str, Any]:
         """Everything a module could change, on the access node and on the data nodes."""
-        found: dict[str, Any] = {server.name: server.databases() for server in self.servers.running()}
-        for server in self.servers.running():
-            if self.database in found[server.name]:
+        servers = self.servers.running()
+        found: dict[str, Any] = {server.name: server.databases() for server in servers}
+        with ExitStack() as sessions:
+            having = [server for server in servers if self.database in found[server.name]]
+            for server in having:
+                sessions.enter_context(server.one_session(self.database))
                 found[f"{server.name} schemas"] = server.query(self.database, "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_t' ORDER BY 1")
-        for server in self.dns:
-            if self.database in found[server.name]:
-                found[f"{server.name} dist_uuid"] = self.dist_uuid(server)
-        found["chunks"] = self.chunks()
-        found["relations"] = self.query(_RELATIONS)
-        found["procedures"] = self.query(_PROCEDURES)
-        return dict(found, nodes=self.nodes(), tables=self.tables(), jobs=self.jobs())
+                if server in self.dns:
+                    found[f"{server.name} dist_uuid"] = self.dist_uuid(server)
+            found["chunks"] = self.chunks()
+            found["relations"] = self.query(_RELATIONS)
+            found["procedures"] = self.query(_PROCEDURES)
+            return dict(found, nodes=self.nodes(), tables=self.tables(), jobs=self.jobs())
 
     def read_back(self, module: str, shown: Any) -> Any:
         """What a module should have shown for these objects."""

@@ -113,4 +113,6 @@ def start(servers: Any, database: str) -> Safe:
     access_node, *data_nodes = nodes
     cluster = Cluster(SimpleNamespace(access_node=access_node, data_nodes=data_nodes, running=lambda: nodes), database)
     cluster.register("safe-dn1", "safe-dn2")
+    for server in nodes:
+        server.end_sessions()
     return Safe(cluster)

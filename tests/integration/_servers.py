@@ -137,6 +137,9 @@ class Server:
 
     def __post_init__(self) -> None:
         self.keep = {"postgres", "template0", "template1", TEMPLATE, READY}
+        # A session costs a server more than most statements do. These are those that more than one statement shares, by their database.
+        self._shared: dict[str, Any] = {}
+        self._administrator: Any = None
 
     @property
     def data(self) -> Path:
@@ -173,6 +176,7 @@ class Server:
         return self
 
     def stop(self, mode: str = "fast") -> None:
+        self.end_sessions()
         self.program("pg_ctl", "stop", "-w", "-s", "-m", mode, "-D", self.data)
         self.is_running = False
 
@@ -191,30 +195,63 @@ class Server:
                 with suppress(ProcessLookupError):
                     os.kill(process, signal.SIGCONT)
 
-    @contextmanager
-    def connection(self, database: str, user: str = "postgres", options: str = "") -> Iterator[Any]:
+    def _connect(self, database: str, user: str = "postgres", options: str = "") -> Any:
         connection = psycopg2.connect(host=str(self.root), port=self.port, dbname=database, user=user, options=options)
         connection.autocommit = True
+        return connection
+
+    @contextmanager
+    def connection(self, database: str, user: str = "postgres", options: str = "") -> Iterator[Any]:
+        connection = self._connect(database, user, options)
         try:
             yield connection
         finally:
             connection.close()
 
+    @contextmanager
+    def one_session(self, database: str) -> Iterator[None]:
+        """All queries of this database go through one session meanwhile."""
+        with self.connection(database) as connection:
+            self._shared[database] = connection
+            try:
+                yield
+            finally:
+                del self._shared[database]
+
     def query(self, database: str, statement: Any, *values: Any, user: str = "postgres") -> list[tuple]:
         """Run one statement outside a transaction and return its rows."""
-        with self.connection(database, user) as connection, connection.cursor() as cursor:
-            cursor.execute(statement, values or None)
-            return cursor.fetchall() if cursor.description else []
+        if user == "postgres" and database in self._shared:
+            return _rows(self._shared[database], statement, values)
+        with self.connection(database, user) as connection:
+            return _rows(connection, statement, values)
+
+    def _administer(self, statement: Any) -> list[tuple]:
+        """As query() in the database postgres, through a session that lasts as long as the server runs."""
+        if self._administrator is not None:
+            try:
+                return _rows(self._administrator, statement, ())
+            except psycopg2.Error as error:
+                # Otherwise the server has been stopped since, or has crashed, which has no code.
+                if error.pgcode and not self._administrator.closed:
+                    raise
+        self._administrator = self._connect("postgres")
+        return _rows(self._administrator, statement, ())
 
     def value(self, database: str, statement: Any, *values: Any) -> Any:
         return self.query(database, statement, *values)[0][0]
 
+    def end_sessions(self) -> None:
+        """Those of these tests: a server is as if nobody had been there."""
+        if self._administrator is not None:
+            self._administrator.close()
+            self._administrator = None
+
     def databases(self) -> set[str]:
-        return {name for (name,) in self.query("postgres", "SELECT datname FROM pg_database")}
+        return {name for (name,) in self._administer("SELECT datname FROM pg_database")}
 
     def create_database(self, name: str, template: str = TEMPLATE, more: str = "") -> None:
         """An empty database; from TEMPLATE it has the extension and an identity of its own."""
-        self.query("postgres", sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY " + more).format(sql.Identifier(name), sql.Identifier(template)))
+        self._administer(sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY " + more).format(sql.Identifier(name), sql.Identifier(template)))
         if template == TEMPLATE:
             self.query(name, "UPDATE _timescaledb_catalog.metadata SET value = gen_random_uuid()::text WHERE key = 'uuid'")
 
@@ -223,9 +260,9 @@ class Server:
         end = time.monotonic() + seconds
         while True:
             try:
-                self.query("postgres", sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+                self._administer(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
                 return
-            except psycopg2.OperationalError:
+            except psycopg2.DatabaseError:
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.5)
@@ -267,6 +304,12 @@ class Server:
         """The statements that clients sent to a database, one line each."""
         lines = (line.split("|", 2) for line in self.log_since(offset).splitlines() if line.count("|") >= 2)
         return [text for name, dummy, text in lines if name == database and text.startswith(("LOG:  statement:", "LOG:  execute"))]
+
+
+def _rows(connection: Any, statement: Any, values: tuple[Any, ...]) -> list[tuple]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values or None)
+        return cursor.fetchall() if cursor.description else []
 
 
 def make_base(engine: Engine, root: Path) -> Server:

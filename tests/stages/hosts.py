@@ -13,7 +13,8 @@ from toolbox import BUILD, CHECKOUT, Outcome, environment, run
 ARTEFACTS = BUILD / "artefact"
 INSTALLED = ARTEFACTS / "installed"
 # Named, because molecule looks for it in the root of a git repository only.
-CONFIGURATION = ("--base-config", str(CHECKOUT / ".config" / "molecule" / "config.yml"))
+SHARED = CHECKOUT / ".config" / "molecule" / "config.yml"
+CONFIGURATION = ("--base-config", str(SHARED))
 
 # What the stand-in cannot show: its connections between nodes are postgres_fdw's, by password.
 ON_REAL_ENGINES = {
@@ -35,7 +36,7 @@ def molecule(scenario: str, log: Path) -> Outcome:
     succeeded = run(["molecule", *CONFIGURATION, "test", "--scenario-name", scenario], log)
     output = re.sub(r"\x1b\[[\d;]*m", "", log.read_text())
     seen = dict(re.findall(rf"\[{scenario} > (\w+)\] Executed: (\w+)", output))
-    for action in ("syntax", "create", "prepare", "check", "converge", "idempotence", "verify"):
+    for action in _sequence(scenario):
         if action in seen:
             outcome.count(f"{scenario}: {action}", seen[action] == "Successful")
         else:
@@ -43,6 +44,14 @@ def molecule(scenario: str, log: Path) -> Outcome:
     if not succeeded and not outcome.failed:
         outcome.count(f"molecule {scenario}", False)
     return outcome
+
+
+def _sequence(scenario: str) -> list[str]:
+    """The actions of a scenario, which are those that all share unless it has its own."""
+    files = (CHECKOUT / "molecule" / scenario / "molecule.yml", SHARED)
+    texts = [path.read_text().partition("test_sequence:\n")[2] for path in files]
+    actions = re.findall(r"^    - (\w+)$", texts[0] or texts[1], re.MULTILINE)
+    return [action for action in actions if action != "destroy"]
 
 
 def interrupt(log: Path, short: bool = True) -> Outcome:

@@ -38,17 +38,19 @@ class ControllerLog:
             self._listener.bind(str(SOCKET))
             SOCKET.chmod(0o666)
             self.works = True
-            threading.Thread(target=self._listen, args=(self._listener,), daemon=True).start()
+            self._reader = threading.Thread(target=self._listen, args=(self._listener,), daemon=True)
+            self._reader.start()
 
     def _listen(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                self._messages.append(listener.recv(1 << 20))
-            except OSError:  # closed at the end
-                return
+        """Until an empty message, which nobody else sends."""
+        while message := listener.recv(1 << 20):
+            self._messages.append(message)
 
     def stop(self) -> list[tuple[str, bytes]]:
         if self._listener is not None:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+                sender.sendto(b"", str(SOCKET))
+            self._reader.join()
             SOCKET.unlink(missing_ok=True)
             self._listener.close()
             return [("message to syslog", message) for message in self._messages]

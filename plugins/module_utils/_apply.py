@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, connect_as_login, connect_with
-from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, InterruptedPlan
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Secret, Statement, Step
 
 # A statement with a password must not reach the server's log, whatever it logs otherwise, nor its statistics, nor what well-known extensions log.
@@ -36,22 +36,7 @@ _DIRECTLY = "-c timescaledb.enable_client_ddl_on_data_nodes=on"
 _STEPS_OF_A_TRANSACTION = 100
 _BEGIN, _COMMIT, _ROLLBACK = Statement("BEGIN"), Statement("COMMIT"), Statement("ROLLBACK")
 
-_MAXIMUM_SESSIONS = 64
 _MAXIMUM_LANES = 16
-
-
-class InterruptedPlan(ClusterError):
-    """A step failed. What was done before it stays done; running the task again goes on from there."""
-
-    def __init__(self, error: ClusterError, done: list[Step]) -> None:
-        super().__init__(error.subject, error.cause, error.remedy, error.host)
-        self.done = done
-
-
-def check_sessions(module: AnsibleModule) -> None:
-    """Raise where the option sessions is out of its range."""
-    if not 1 <= module.params["sessions"] <= _MAXIMUM_SESSIONS:
-        raise ClusterError("option sessions", f"it is {module.params['sessions']}", f"choose 1 to {_MAXIMUM_SESSIONS}")
 
 
 def apply_steps(module: AnsibleModule, connection: Connection, access_node: AccessNode, steps: list[Step], sessions: int = 1) -> list[str]:

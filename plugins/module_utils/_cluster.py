@@ -10,9 +10,11 @@ Where roles, schemas or extensions are declared, one more on each data node, sid
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
-from ansible_collections.timescaledb.multinode.plugins.module_utils._cluster_plan import ObservedCluster
+from ansible_collections.timescaledb.multinode.plugins.module_utils._cluster_plan import ObservedCluster, shown_roles
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
 from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import given_up_nodes, looks_needed
 from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import observe_holdings, observe_lost
@@ -20,12 +22,13 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_
 from ansible_collections.timescaledb.multinode.plugins.module_utils._jobs import observe_jobs
 from ansible_collections.timescaledb.multinode.plugins.module_utils._left_out import observe_left_out
 from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import NodeLook, look_at_nodes
-from ansible_collections.timescaledb.multinode.plugins.module_utils._role_look import Asked, observe_nodes
-from ansible_collections.timescaledb.multinode.plugins.module_utils._role_state import NodeState
-from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, State
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import observe_distributed, observe_intervals, observe_tables
-from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_cluster import WantedCluster, wanted_cluster
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_cluster import WantedCluster, declared_roles, wanted_cluster
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import check_release
+
+if TYPE_CHECKING:
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._role_state import NodeState
 
 
 def observe_wanted(module: AnsibleModule, connection: Connection, access_node: AccessNode) -> WantedCluster:
@@ -59,6 +62,9 @@ def observe_roles(
     """
     if not wanted.roles.given:
         return []
+    # A module's files are compiled in each run.
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._role_look import Asked, observe_nodes
+
     said = {node.node_name: node for node in wanted.nodes if node.present}
     asked = []
     for name, node in sorted(wanted.staying_nodes(access_node).items()):
@@ -70,3 +76,14 @@ def observe_roles(
         made_anew = is_new and (not look.database_exists or (by_task.reclaim == "database" and look.dist_uuid is not None))
         asked.append(Asked(node, password, connect_timeout, look.maintenance_database if made_anew else None))
     return observe_nodes(module, connection, access_node, wanted.roles, asked)
+
+
+def observe_declared_roles(module: AnsibleModule, connection: Connection, access_node: AccessNode) -> State:
+    """Declared roles, schemas and extensions as they are on the access node and on available data nodes; nothing where none are declared."""
+    wanted = declared_roles(module.params)
+    if not wanted.given:
+        return {}
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._role_look import Asked, observe_nodes
+
+    asked = [Asked(node) for name, node in sorted(access_node.data_nodes.items()) if node.available]
+    return shown_roles(wanted, observe_nodes(module, connection, access_node, wanted, asked))

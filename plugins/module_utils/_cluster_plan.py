@@ -7,17 +7,19 @@
 
 Data nodes are registered before hypertables are put on them, a hypertable is taken from a data node before the node is removed. Roles, schemas and
 extensions come between data nodes and hypertables, grants on tables and removals of roles behind both. Jobs come last.
+
+A module's files are compiled in each run, so what only roles need is not imported where none are declared.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
-from ansible_collections.timescaledb.multinode.plugins.module_utils._cluster_roles import draft_cluster_roles, with_declared
 from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import DataNodePlanner
 from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import shown as shown_nodes
-from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import raise_all
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import Holding, LostChunk
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_change import Change
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_plan import Key, decided, joined
@@ -26,13 +28,13 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._job_plan im
 from ansible_collections.timescaledb.multinode.plugins.module_utils._jobs import Job
 from ansible_collections.timescaledb.multinode.plugins.module_utils._left_out import LeftOut, steps_to_take_in
 from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import NodeLook
-from ansible_collections.timescaledb.multinode.plugins.module_utils._role_draft import Draft
-from ansible_collections.timescaledb.multinode.plugins.module_utils._role_plan import shown
-from ansible_collections.timescaledb.multinode.plugins.module_utils._role_state import NodeState
-from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Plan, State
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Plan, State, Step
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import Table
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_cluster import WantedCluster, without_leaving_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_roles import WantedRoles
+
+if TYPE_CHECKING:
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._role_state import NodeState
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,11 @@ def plan_cluster(wanted: WantedCluster, observed: ObservedCluster) -> Plan:
     nodes.keep([node for node in wanted.nodes if node.present])
     first = len(nodes.steps)
     registered = replace(observed.access_node, data_nodes=dict(nodes.nodes))
-    owners = {(table.schema, table.relation): table.owner for table in wanted.hypertables if table.present}
-    found = with_declared(wanted.roles, observed.tables, observed.roles, owners)
+    found = _tables_behind_roles(wanted, observed)
     hypertables = without_leaving_nodes(wanted, found, registered)
     planners = decided(hypertables, registered, found, observed.intervals, observed.holdings)
     nodes.remove(list(wanted.leaving.values()), _left(observed.holdings, planners), observed.lost)
-    roles = draft_cluster_roles(wanted.roles, observed.roles, sorted(nodes.nodes), planners) if wanted.roles.given else Draft([], [])
+    roles = _plan_roles(wanted.roles, observed.roles, sorted(nodes.nodes), planners)
     jobs = JobPlanner(observed.access_node, observed.jobs)
     jobs.decide(wanted.jobs)
     raise_all(nodes.errors + roles.errors + [error for planner in planners for error in planner.errors] + jobs.errors)
@@ -84,21 +85,56 @@ def plan_cluster(wanted: WantedCluster, observed: ObservedCluster) -> Plan:
         steps=[
             *nodes.steps[:first],
             *steps_to_take_in(observed.left_out, observed.access_node),
-            *roles.steps_before_tables(),
+            *roles.before_tables,
             *tables.steps,
             *nodes.steps[first:],
-            *roles.steps_after_tables(),
+            *roles.after_tables,
             *jobs.steps,
         ],
-        before=before | shown_roles(wanted.roles, observed.roles),
-        after=after | shown_roles(wanted.roles, roles.nodes),
+        before=before | roles.before,
+        after=after | roles.after,
         warnings=nodes.warnings + roles.warnings + tables.warnings,
     )
 
 
 def shown_roles(wanted: WantedRoles, nodes: list[NodeState]) -> State:
     """The declared roles, schemas and extensions; nothing at all where none are."""
-    return shown(wanted, nodes) if wanted.given else {}
+    if not wanted.given:
+        return {}
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._role_plan import shown
+
+    return shown(wanted, nodes)
+
+
+class _Roles(NamedTuple):
+    """The part of the plan that is about roles, schemas and extensions."""
+
+    before_tables: list[Step]
+    after_tables: list[Step]
+    before: State
+    after: State
+    errors: list[ClusterError]
+    warnings: list[str]
+
+
+def _plan_roles(wanted: WantedRoles, nodes: list[NodeState], registered: list[str], planners: list[HypertablePlanner]) -> _Roles:
+    if not wanted.given:
+        return _Roles([], [], {}, {}, [], [])
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._cluster_roles import draft_cluster_roles
+
+    draft = draft_cluster_roles(wanted, nodes, registered, planners)
+    before, after = shown_roles(wanted, nodes), shown_roles(wanted, draft.nodes)
+    return _Roles(draft.steps_before_tables(), draft.steps_after_tables(), before, after, draft.errors, draft.warnings)
+
+
+def _tables_behind_roles(wanted: WantedCluster, observed: ObservedCluster) -> dict[Key, Table]:
+    """The tables as their plan finds them, behind the steps for roles and schemas."""
+    if not wanted.roles.given:
+        return observed.tables
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._cluster_roles import with_declared
+
+    owners = {(table.schema, table.relation): table.owner for table in wanted.hypertables if table.present}
+    return with_declared(wanted.roles, observed.tables, observed.roles, owners)
 
 
 def _left(holdings: list[Holding], planners: list[HypertablePlanner]) -> list[Holding]:

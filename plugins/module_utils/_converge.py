@@ -12,10 +12,8 @@ from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, observe_access_node
-from ansible_collections.timescaledb.multinode.plugins.module_utils._apply import InterruptedPlan, apply_steps
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, connect_as_login
-from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
-from ansible_collections.timescaledb.multinode.plugins.module_utils._healing import healing_steps
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, InterruptedPlan, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import silent_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._plan_text import plan_text
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan, State, Step
@@ -38,6 +36,7 @@ _RESTARTING = (
     "crash of another server process",
 )
 _POLL = 0.05
+_MAXIMUM_SESSIONS = 64
 
 
 class _Failed(Exception):
@@ -47,6 +46,12 @@ class _Failed(Exception):
         super().__init__(message)
         self.error = error
         self.result = result
+
+
+def check_sessions(module: AnsibleModule) -> None:
+    """Raise where the option sessions is out of its range."""
+    if not 1 <= module.params["sessions"] <= _MAXIMUM_SESSIONS:
+        raise ClusterError("option sessions", f"it is {module.params['sessions']}", f"choose 1 to {_MAXIMUM_SESSIONS}")
 
 
 def converge(module: AnsibleModule, make_plan: MakePlan, read_state: ReadState, only: str | None = None, patience: float = 0) -> None:
@@ -82,13 +87,13 @@ def _attempt(module: AnsibleModule, make_plan: MakePlan, read_state: ReadState, 
         access_node = observe_access_node(connection)
         plan = make_plan(module, connection, access_node)
         _check_reach(module, access_node, plan)
-        plan.steps[:0] = healing_steps(module, connection, access_node, {name for step in plan.steps for name in step.needs})
+        plan.steps[:0] = _steps_before(module, connection, access_node, plan.steps)
         text, before, after = plan_text(plan), plan.before, plan.after
         if not only:
             before, after = _without_equal(before, after)
         result = dict(plan.notes, changed=bool(plan.steps), before=before[only] if only else before, steps=_shown(connection, plan.steps))
         if plan.steps and not module.check_mode:
-            plan.warnings += apply_steps(module, connection, access_node, plan.steps, module.params.get("sessions") or 1)
+            plan.warnings += _apply(module, connection, access_node, plan.steps)
             after = read_state(module, connection)
             if not only:
                 after = _without_equal(plan.before, after)[1]
@@ -107,6 +112,22 @@ def _attempt(module: AnsibleModule, make_plan: MakePlan, read_state: ReadState, 
         # What is prepared is shown as it is, below the two states.
         result["diff"] = dict(before=before, after=after, prepared=text)
     return result
+
+
+# Most runs have nothing to do. A module's files are compiled in each run, so what only steps need is not imported before there are any.
+def _steps_before(module: AnsibleModule, connection: Connection, access_node: AccessNode, steps: list[Step]) -> list[Step]:
+    needed = {name for step in steps for name in step.needs}
+    if not needed:
+        return []
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._healing import healing_steps
+
+    return healing_steps(module, connection, access_node, needed)
+
+
+def _apply(module: AnsibleModule, connection: Connection, access_node: AccessNode, steps: list[Step]) -> list[str]:
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._apply import apply_steps
+
+    return apply_steps(module, connection, access_node, steps, module.params.get("sessions") or 1)
 
 
 def _without_equal(before: State, after: State) -> tuple[State, State]:

@@ -7,6 +7,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Step
+
 
 class ClusterError(Exception):
     """A reason not to go on, complete enough to be shown as it is.
@@ -37,6 +42,14 @@ class ClusterErrors(ClusterError):
 
     def __str__(self) -> str:
         return self.args[0]
+
+
+class InterruptedPlan(ClusterError):
+    """A step failed. What was done before it stays done; running the task again goes on from there."""
+
+    def __init__(self, error: ClusterError, done: list[Step]) -> None:
+        super().__init__(error.subject, error.cause, error.remedy, error.host)
+        self.done = done
 
 
 def raise_all(errors: list[ClusterError]) -> None:

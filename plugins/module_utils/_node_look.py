@@ -12,16 +12,17 @@ add_data_node() bootstraps: the first distributed write then fails).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from time import monotonic
-from typing import Any
+from typing import Any, Callable, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection, connect_with
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Secret, Statement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import FIRST_WITH_MULTINODE, FIRST_WITHOUT_MULTINODE, Release
+
+_Asked, _Answer = TypeVar("_Asked"), TypeVar("_Answer")
 
 # add_data_node() tries these two in turn (bootstrap_databases in tsl/src/data_node.c).
 _BOOTSTRAP_DATABASES = ("postgres", "template1")
@@ -113,18 +114,13 @@ class LookRequest:
 
 def look_at_nodes(module: AnsibleModule, access_node: AccessNode, requests: list[LookRequest]) -> dict[Endpoint, NodeLook]:
     """Look at all endpoints side by side; a dead one costs its timeout once, not once per node."""
-    if not requests:
-        return {}
-    with ThreadPoolExecutor(max_workers=min(_PARALLEL, len(requests))) as pool:
-        looks = pool.map(lambda request: _look(module, access_node, request), requests)
-        return {request.endpoint: look for request, look in zip(requests, looks)}
+    looks = _side_by_side(lambda request: _look(module, access_node, request), requests)
+    return {request.endpoint: look for request, look in zip(requests, looks)}
 
 
 def silent_nodes(module: AnsibleModule, access_node: AccessNode, names: Iterable[str], connect_timeout: int = 10) -> dict[str, str]:
     """Those of the registered, available data nodes that do not let the access node in, with the reason. All are asked side by side."""
     nodes = [access_node.data_nodes[name] for name in sorted(set(names) & set(access_node.data_nodes)) if access_node.data_nodes[name].available]
-    if not nodes:
-        return {}
 
     def reason(node: DataNode) -> str:
         parameters = access_node.connection_parameters(node.endpoint, None, connect_timeout)
@@ -133,8 +129,17 @@ def silent_nodes(module: AnsibleModule, access_node: AccessNode, names: Iterable
             connection.close()
         return reason
 
-    with ThreadPoolExecutor(max_workers=min(_PARALLEL, len(nodes))) as pool:
-        return {node.node_name: why for node, why in zip(nodes, pool.map(reason, nodes)) if why}
+    return {node.node_name: why for node, why in zip(nodes, _side_by_side(reason, nodes)) if why}
+
+
+def _side_by_side(ask: Callable[[_Asked], _Answer], whom: list[_Asked]) -> list[_Answer]:
+    if not whom:
+        return []
+    # What most runs do not need is not imported beforehand.
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(max_workers=min(_PARALLEL, len(whom))) as pool:
+        return list(pool.map(ask, whom))
 
 
 def _look(module: AnsibleModule, access_node: AccessNode, request: LookRequest) -> NodeLook:

@@ -13,10 +13,11 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._errors impo
 from ansible_collections.timescaledb.multinode.plugins.module_utils._privileges import PRIVILEGES, Object, listed, ordered
 from ansible_collections.timescaledb.multinode.plugins.module_utils._role_draft import DROP, OBJECTS, REMOVAL, ROLES, Draft
 from ansible_collections.timescaledb.multinode.plugins.module_utils._role_grants import Grants, declared_objects
+from ansible_collections.timescaledb.multinode.plugins.module_utils._role_options import ATTRIBUTES
 from ansible_collections.timescaledb.multinode.plugins.module_utils._role_state import PUBLIC, Extension, Held, NodeState, Owned, Role, Schema
 from ansible_collections.timescaledb.multinode.plugins.module_utils._scram import is_verifier, scram_verifier, verifies
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan, Secret, State
-from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_roles import ATTRIBUTES, WantedExtension, WantedRole, WantedRoles, WantedSchema
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_roles import WantedExtension, WantedRole, WantedRoles, WantedSchema
 
 # What CREATE ROLE gives to a role of which nothing else is said.
 _NEW = dict.fromkeys(ATTRIBUTES, False) | {"inherit": True}

@@ -16,7 +16,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._tables impo
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import WantedHypertable, unwanted_hypertable, wanted_hypertables
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_jobs import WantedJob, wanted_jobs
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import WantedNode, unwanted_node, wanted_nodes
-from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_roles import WantedRoles, wanted_roles
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_roles import WantedRoles
 
 Key = tuple[str, str]
 
@@ -64,10 +64,20 @@ def wanted_cluster(parameters: dict[str, Any], access_node: AccessNode, distribu
     if parameters["prune"] and parameters["hypertables"] is not None:
         declared = {(table.schema, table.relation) for table in hypertables}
         hypertables += [unwanted_hypertable(*key, parameters["drop_data"]) for key in distributed if key not in declared]
-    roles = wanted_roles({kind: parameters.get(kind) for kind in ("roles", "schemas", "extensions")})
-    cluster = WantedCluster(nodes, hypertables, wanted_jobs(parameters), roles)
+    cluster = WantedCluster(nodes, hypertables, wanted_jobs(parameters), declared_roles(parameters))
     raise_all(_contradictions(cluster))
     return cluster
+
+
+def declared_roles(parameters: dict[str, Any]) -> WantedRoles:
+    """The roles, schemas and extensions of the module's parameters. Raises ClusterError(s)."""
+    declared = {kind: parameters.get(kind) for kind in ("roles", "schemas", "extensions")}
+    if not any(declared.values()):
+        return WantedRoles([], [], [])
+    # A module's files are compiled in each run.
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._role_declarations import wanted_roles
+
+    return wanted_roles(declared)
 
 
 def _contradictions(cluster: WantedCluster) -> list[ClusterError]:

@@ -250,22 +250,20 @@ after:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, observe_access_node
-from ansible_collections.timescaledb.multinode.plugins.module_utils._apply import check_sessions
-from ansible_collections.timescaledb.multinode.plugins.module_utils._cluster import observe_cluster, observe_wanted
-from ansible_collections.timescaledb.multinode.plugins.module_utils._cluster_plan import plan_cluster, shown_roles
+from ansible_collections.timescaledb.multinode.plugins.module_utils._cluster import observe_cluster, observe_declared_roles, observe_wanted
+from ansible_collections.timescaledb.multinode.plugins.module_utils._cluster_plan import plan_cluster
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, login_argument_spec
-from ansible_collections.timescaledb.multinode.plugins.module_utils._converge import converge
+from ansible_collections.timescaledb.multinode.plugins.module_utils._converge import check_sessions, converge
 from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import shown
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_plan import shown_tables
 from ansible_collections.timescaledb.multinode.plugins.module_utils._job_plan import shown_jobs
 from ansible_collections.timescaledb.multinode.plugins.module_utils._jobs import observe_jobs
-from ansible_collections.timescaledb.multinode.plugins.module_utils._role_look import Asked, observe_nodes
+from ansible_collections.timescaledb.multinode.plugins.module_utils._role_options import extension_list, role_list, schema_list
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan, State
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import observe_tables
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import hypertable_list, wanted_hypertables
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_jobs import job_option, wanted_jobs
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import node_list, wanted_nodes
-from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_roles import extension_list, role_list, schema_list, wanted_roles
 
 
 def make_plan(module: AnsibleModule, connection: Connection, access_node: AccessNode) -> Plan:
@@ -279,15 +277,13 @@ def read_state(module: AnsibleModule, connection: Connection) -> State:
     """The declared objects as they are."""
     names = {node.node_name for node in wanted_nodes(module.params["data_nodes"])}
     hypertables = wanted_hypertables(module.params["hypertables"])
-    jobs, roles = wanted_jobs(module.params), wanted_roles(module.params)
+    jobs = wanted_jobs(module.params)
     access_node = observe_access_node(connection)
-    asked = [Asked(node) for name, node in sorted(access_node.data_nodes.items()) if node.available] if roles.given else []
-    found = observe_nodes(module, connection, access_node, roles, asked) if roles.given else []
     return {
         "data_nodes": shown(access_node.data_nodes, names),
         "hypertables": shown_tables(hypertables, observe_tables(connection, hypertables)),
         "jobs": shown_jobs(jobs, observe_jobs(connection, access_node, jobs)),
-        **shown_roles(roles, found),
+        **observe_declared_roles(module, connection, access_node),
     }
 
 

@@ -132,9 +132,8 @@ after:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, observe_access_node
-from ansible_collections.timescaledb.multinode.plugins.module_utils._apply import check_sessions
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, login_argument_spec
-from ansible_collections.timescaledb.multinode.plugins.module_utils._converge import converge
+from ansible_collections.timescaledb.multinode.plugins.module_utils._converge import check_sessions, converge
 from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import given_up_nodes, looks_needed, plan_data_nodes, shown
 from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import observe_holdings, observe_lost
 from ansible_collections.timescaledb.multinode.plugins.module_utils._left_out import observe_left_out, steps_to_take_in

@@ -161,10 +161,11 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, observe_access_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, login_argument_spec
 from ansible_collections.timescaledb.multinode.plugins.module_utils._converge import converge
+from ansible_collections.timescaledb.multinode.plugins.module_utils._role_declarations import wanted_roles
 from ansible_collections.timescaledb.multinode.plugins.module_utils._role_look import available_nodes, observe_nodes
+from ansible_collections.timescaledb.multinode.plugins.module_utils._role_options import extension_list, role_list, schema_list
 from ansible_collections.timescaledb.multinode.plugins.module_utils._role_plan import plan_roles, shown
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan, State
-from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_roles import extension_list, role_list, schema_list, wanted_roles
 
 
 def make_plan(module: AnsibleModule, connection: Connection, access_node: AccessNode) -> Plan:

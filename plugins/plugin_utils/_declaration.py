@@ -12,7 +12,8 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, ClusterErrors
-from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_roles import extension_list, role_list, schema_list, wanted_roles
+from ansible_collections.timescaledb.multinode.plugins.module_utils._role_declarations import wanted_roles
+from ansible_collections.timescaledb.multinode.plugins.module_utils._role_options import extension_list, role_list, schema_list
 
 Declared = Sequence[Mapping[str, Any]]
 

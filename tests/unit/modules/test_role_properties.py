@@ -11,11 +11,12 @@ from _role_model import Model, Refused
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._plan_text import plan_text
 from ansible_collections.timescaledb.multinode.plugins.module_utils._privileges import PRIVILEGES, Object
+from ansible_collections.timescaledb.multinode.plugins.module_utils._role_declarations import wanted_roles
 from ansible_collections.timescaledb.multinode.plugins.module_utils._role_grants import declared_objects
+from ansible_collections.timescaledb.multinode.plugins.module_utils._role_options import ATTRIBUTES, role_list, schema_list
 from ansible_collections.timescaledb.multinode.plugins.module_utils._role_plan import plan_roles, shown
 from ansible_collections.timescaledb.multinode.plugins.module_utils._role_state import ACCESS_NODE, PUBLIC, Held, NodeState, Owned, Relation, Role, Schema
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Plan, Secret
-from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_roles import ATTRIBUTES, role_list, schema_list, wanted_roles
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 

@@ -5,11 +5,12 @@ import pytest
 from _build import access_node, endpoint, look, node_parameters
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
 from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import looks_needed, plan_data_nodes
+from ansible_collections.timescaledb.multinode.plugins.module_utils._role_declarations import wanted_roles
+from ansible_collections.timescaledb.multinode.plugins.module_utils._role_options import ATTRIBUTES, role_list
 from ansible_collections.timescaledb.multinode.plugins.module_utils._role_plan import plan_roles
 from ansible_collections.timescaledb.multinode.plugins.module_utils._role_state import NodeState, Role
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Secret, Statement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import wanted_nodes
-from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_roles import ATTRIBUTES, role_list, wanted_roles
 
 PASSWORD = "hunter2"
 

@@ -8,9 +8,9 @@ import re
 import pytest
 from _roles import CHECKOUT, ROLES, defaults, entry_points, every_variable, is_computed, load, options
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.timescaledb.multinode.plugins.module_utils._role_options import extension_list, role_list, schema_list
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import hypertable_options
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import node_options
-from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_roles import extension_list, role_list, schema_list
 
 ENTRY_POINTS = [(role, name) for role in ROLES for name in entry_points(role)]
 # What is not a variable but looks like one: names of the roles, a folder.

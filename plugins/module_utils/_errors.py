@@ -77,6 +77,7 @@ _REMEDIES = (
     ("server closed the connection", _ENDED),
     ("no data nodes can be assigned", "register data nodes first, and GRANT USAGE ON FOREIGN SERVER to the role"),
     ("permission denied for database", "GRANT CREATE ON DATABASE to the role there, or create the schema beforehand"),
+    ("chunk creation failed on data node", "it has a chunk that the access node does not know of: see stale_chunks of timescale_cluster_info"),
     ("is being accessed by other users", "end the sessions in that database first"),
     ("already a data node", "see the option reclaim"),
     ("already a member of a distributed database", "see the option reclaim"),

@@ -61,6 +61,13 @@ RECOMMENDATIONS = (
         "aggregates are computed on the data nodes instead of sending all rows to the access node",
         _is("enable_partitionwise_aggregate", "on"),
     ),
+    Recommendation(
+        "synchronous_commit",
+        (ACCESS_NODE,),
+        "on",
+        "a commit that a crash of the access node undoes has been carried out on data nodes, where its chunks stand in the way of new ones",
+        lambda settings: settings["synchronous_commit"] != "off",
+    ),
     Recommendation("wal_level", (DATA_NODE,), "logical", "chunks are moved and copied between data nodes by logical replication", _is("wal_level", "logical")),
     Recommendation(
         "max_replication_slots",

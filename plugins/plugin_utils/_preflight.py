@@ -231,6 +231,9 @@ def _overrides(host: dict[str, Any]) -> Found:
             found.append((subject, f"it is {text}, and the nodes log in to each other by SCRAM", "leave it out"))
         elif name == "wal_level" and host["node_type"] == "data_node" and text != "logical":
             found.append((subject, f"it is {text}, and chunks are moved between data nodes by logical replication", "set it to logical, or leave it out"))
+        elif name == "synchronous_commit" and host["node_type"] == "access_node" and text in ("off", "false", "no", "0"):
+            cause = "it is off, and a crash would undo commits which the data nodes have carried out: with chunks there that nobody knows of any more"
+            found.append((subject, cause, "leave it out, or set it for data nodes only, whose part of a commit does not heed it"))
         elif name in ("port", "listen_addresses", "timescaledb.passfile", "data_directory"):
             found.append((subject, "it has a variable of its own", f"set timescaledb_host_{name.rsplit('.', maxsplit=1)[-1]} instead, and leave it out here"))
         elif name in ("hba_file", "config_file"):

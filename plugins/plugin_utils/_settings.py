@@ -171,6 +171,7 @@ def _multinode(host: Host) -> dict[str, tuple[str, str]]:
     }
     if host.is_access_node:
         settings["enable_partitionwise_aggregate"] = ("on", "aggregates are computed on the data nodes instead of sending all rows here")
+        settings["synchronous_commit"] = ("on", "a commit that a crash undoes here has been carried out on the data nodes")
         return settings
     workers = max(4, min(host.cpus, 16))
     settings |= {

@@ -292,6 +292,7 @@ def test_settings(nodes):
     # As the servers of the tests are set.
     assert told[None, "max_prepared_transactions"] == told["dn1", "max_prepared_transactions"] == "20"
     assert told["dn3", "wal_level"] == "replica" and (None, "wal_level") not in told
+    assert told[None, "synchronous_commit"] == "off" and ("dn1", "synchronous_commit") not in told
     nodes.an.query("postgres", "ALTER SYSTEM SET jit = off")
     nodes.an.query("postgres", "SELECT pg_reload_conf()")
     try:

@@ -187,6 +187,14 @@ def test_settings_that_are_the_users_business(overrides: dict[str, Any]) -> None
     assert host_findings(host(overrides=overrides)) == []
 
 
+@pytest.mark.parametrize("value", [False, "off", "OFF", 0, "no"])
+def test_commits_of_an_access_node_outlast_its_crash(value: Any) -> None:
+    (found,) = host_findings(access_node(overrides={"synchronous_commit": value}))
+    assert "synchronous_commit" in found["object"] and "a crash would undo commits" in found["cause"]
+    assert host_findings(access_node(overrides={"synchronous_commit": "remote_write"})) == []
+    assert host_findings(host(overrides={"synchronous_commit": value})) == []
+
+
 def test_wal_level_of_an_access_node_is_the_users_business() -> None:
     assert host_findings(access_node(overrides={"wal_level": "replica"})) == []
 

@@ -95,7 +95,11 @@ def differing_roles(access_node: Node, data_node: Node) -> list[Finding]:
     found = []
     for role in access_node.server["roles"] or []:
         name, object_ = role["name"], f'role "{role["name"]}"'
+        # A standby follows one server: others need no such role, and where they have it, its verifier is their own.
+        of_standbys = role["replication"] and not role["superuser"]
         if name not in there:
+            if of_standbys:
+                continue
             why = "the access node goes to data nodes as the role that uses it: its statements fail there"
             found.append(Finding("role_missing", LOW, object_, "the access node has it, and this node has not", why, _ALIKE))
             continue
@@ -104,7 +108,8 @@ def differing_roles(access_node: Node, data_node: Node) -> list[Finding]:
             text = "; ".join(f"{key} is {_text(there[name][key])}, on the access node {_text(role[key])}" for key in different)
             severity = MEDIUM if set(different) - {"connection_limit", "inherit", "valid_until"} else LOW
             found.append(Finding("role_differs", severity, object_, text, "what is denied to it on one node it may do on the other", _ALIKE))
-        found += _differing_verifier(object_, (access_node.verifiers or {}).get(name), (data_node.verifiers or {}).get(name))
+        if not of_standbys:
+            found += _differing_verifier(object_, (access_node.verifiers or {}).get(name), (data_node.verifiers or {}).get(name))
     return found
 
 

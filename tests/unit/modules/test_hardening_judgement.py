@@ -165,6 +165,14 @@ def test_roles_that_are_alike_are_no_finding():
     assert differing_roles(node(None, None, role("r")), node("dn1", "h", role("r"), role("more"))) == []
 
 
+def test_a_role_by_which_standbys_replicate_is_its_servers_own():
+    standbys = role("r", replication=True)
+    assert differing_roles(node(None, None, standbys), node("dn1", "h")) == []
+    assert differing_roles(node(None, None, standbys), node("dn1", "h", standbys)) == []
+    assert checks(differing_roles(node(None, None, standbys), node("dn1", "h", standbys | {"createrole": True}))) == {("medium", "role_differs")}
+    assert checks(differing_roles(node(None, None, role("r", superuser=True)), node("dn1", "h"))) == {("low", "role_missing")}
+
+
 def test_nothing_is_said_of_roles_where_one_side_is_unknown():
     unknown = node("dn1", "h")
     unknown.server = None

@@ -40,6 +40,14 @@ class Moment(NamedTuple):
     power_failure: bool = False
 
 
+class MomentOfASwitch(NamedTuple):
+    title: str
+    seconds: float
+    # At which time the task comes.
+    time_of_its_name: int = 1
+    short: bool = True
+
+
 MOMENTS = (
     Moment("Install PostgreSQL, TimescaleDB and its loader", 3, power_failure=True),
     Moment("Install PostgreSQL, TimescaleDB and its loader", 2, short=False),
@@ -56,24 +64,24 @@ MOMENTS = (
     Moment("Converge the data nodes, the distributed hypertables and the jobs", 0.6, short=False),
     Moment("Write and read over all data nodes, in a scratch table that is removed", 0.5, short=False),
 )
-# The same while the method is switched, and at which time the task comes: for data nodes, the access node, and data nodes once more. The server is
-# reloaded only where something has changed, which for data nodes the runs before have done.
+# The same while the method is switched: for data nodes, the access node, and data nodes once more. The server is reloaded only where something has
+# changed, which for data nodes the runs before have done.
 SWITCH = {"timescaledb_host_auth_method": "certificate"}
 MOMENTS_OF_A_SWITCH = (
-    ("Sign the requests", 0.3, 1),
-    ("Place the certificates", 0.3, 1),
-    ("Write the settings, once a scratch server has started with them", 1, 1),
-    ("Have the service manager do it: reload", 0.1, 1),
-    ("Write the settings, once a scratch server has started with them", 1, 2),
-    ("Have the service manager do it: reload", 0, 1),
-    ("Wait for the statements that began before", 0, 1),
-    ("Open the server for the cluster's nodes", 0.3, 3),
-    ("Log in to each data node as the access node does, and try what has to be turned away", 0.3, 1),
+    MomentOfASwitch("Sign the requests", 0.3),
+    MomentOfASwitch("Place the certificates", 0.3, short=False),
+    MomentOfASwitch("Write the settings, once a scratch server has started with them", 1),
+    MomentOfASwitch("Have the service manager do it: reload", 0.1),
+    MomentOfASwitch("Write the settings, once a scratch server has started with them", 1, time_of_its_name=2, short=False),
+    MomentOfASwitch("Have the service manager do it: reload", 0),
+    MomentOfASwitch("Wait for the statements that began before", 0, short=False),
+    MomentOfASwitch("Open the server for the cluster's nodes", 0.3, time_of_its_name=3),
+    MomentOfASwitch("Log in to each data node as the access node does, and try what has to be turned away", 0.3, short=False),
 )
 
 
 def main(short: bool) -> int:
-    moments = [moment for moment in MOMENTS if moment.short or not short]
+    moments, moments_of_a_switch = ([moment for moment in every if moment.short or not short] for every in (MOMENTS, MOMENTS_OF_A_SWITCH))
     LOG.unlink(missing_ok=True)
     if not (playbook(CONTAINERS / "destroy.yml") and playbook(CONTAINERS / "create.yml")):
         return failed("the hosts could not be made")
@@ -87,28 +95,28 @@ def main(short: bool) -> int:
             return failed("the run after the last interruption failed")
         if not playbook("timescaledb.multinode.deploy") or last_run_changed() != 0:
             return failed("the run after that changed something")
-        reason = switch(short)
+        reason = switch(moments_of_a_switch, foresee=not short)
         if reason:
             return failed(reason)
     finally:
         playbook(CONTAINERS / "destroy.yml")
-    print(f"{len(moments) + len(MOMENTS_OF_A_SWITCH)} interruptions, each finished by running it again")
+    print(f"{len(moments) + len(moments_of_a_switch)} interruptions, each finished by running it again")
     return 0
 
 
-def switch(short: bool) -> str:
-    """From passwords to certificates while rows are written; why that failed, or nothing."""
+def switch(moments: list[MomentOfASwitch], foresee: bool) -> str:
+    """From passwords to certificates while rows are written; why that failed, or nothing. foresee: check mode has to work after each moment."""
     if stands_in():
         print("skipped: the stand-in's access node has no client certificate to show to data nodes")
         return ""
     writer = HERE.parents[1] / "molecule" / "shared" / "files" / "writer.py"
     on_access_node("mkdir -p /ledger && chown postgres /ledger && cat >/ledger/writer.py", writer.read_bytes())
     on_access_node("systemd-run --unit=writer --uid=postgres /usr/bin/python3 /ledger/writer.py timescaledb /ledger")
-    for title, seconds, time_of_its_name in MOMENTS_OF_A_SWITCH:
-        if not interrupt(title, seconds, time_of_its_name, SWITCH):
-            return f"no run of the switch came to the task {title!r}"
-        if not short and not playbook("timescaledb.multinode.deploy", "--check", "--diff", variables=SWITCH):
-            return f"check mode failed after the interruption in {title!r}"
+    for moment in moments:
+        if not interrupt(moment.title, moment.seconds, moment.time_of_its_name, SWITCH):
+            return f"no run of the switch came to the task {moment.title!r}"
+        if foresee and not playbook("timescaledb.multinode.deploy", "--check", "--diff", variables=SWITCH):
+            return f"check mode failed after the interruption in {moment.title!r}"
     if not playbook("timescaledb.multinode.deploy", variables=SWITCH):
         return "the run after the last interruption of the switch failed"
     if not playbook("timescaledb.multinode.deploy", variables=SWITCH) or last_run_changed() != 0:

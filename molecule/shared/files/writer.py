@@ -15,6 +15,9 @@ import psycopg2
 
 INSERT = "INSERT INTO ledger SELECT now(), %s, %s RETURNING 1"
 COUNT = "SELECT count(*) FROM ledger WHERE device = %s"
+# Seconds between two rows of a writer. New sessions, each with its own to data nodes, one after the other would take more than a processor, from all
+# tests that run on this machine.
+PAUSE, PAUSE_BETWEEN_SESSIONS = 0.05, 0.25
 
 
 class Writer(threading.Thread):
@@ -36,7 +39,7 @@ class Writer(threading.Thread):
                 self.session = None
             self.longest = max(self.longest, (round(time.monotonic() - begin, 3), time.strftime("%H:%M:%S")))
             row += 1
-            time.sleep(0.02)
+            time.sleep(PAUSE if self.lasting else PAUSE_BETWEEN_SESSIONS)
 
     def write(self, row):
         if self.session is None or not self.lasting:

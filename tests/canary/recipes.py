@@ -12,17 +12,19 @@ PLAYBOOKS = Path(__file__).resolve().parents[2] / "playbooks"
 
 @dataclass(frozen=True)
 class Recipe:
-    """One run, in check mode first.
+    """One run.
 
     Args:
         playbook: its name without the ending.
         variables: what is given beside the inventory and the secrets.
         needs_real: why the stand-in will not do; empty where it will.
+        foreseen: whether it is run in check mode first.
     """
 
     playbook: str
     variables: dict[str, Any] = field(default_factory=dict)
     needs_real: str = ""
+    foreseen: bool = False
 
     @property
     def name(self) -> str:
@@ -40,11 +42,11 @@ NO_CERTIFICATE = "its access node has no client certificate to show to data node
 NO_COPIES = "it does not copy chunks between data nodes"
 
 RECIPES = (
-    Recipe("deploy", BY_CERTIFICATE, NO_CERTIFICATE),
+    Recipe("deploy", BY_CERTIFICATE, NO_CERTIFICATE, foreseen=True),
     Recipe("rotate_certificates", BY_CERTIFICATE, NO_CERTIFICATE),
     # The method changes, and passwords come in.
-    Recipe("deploy"),
-    Recipe("rotate_passwords", needs_real=NO_CERTIFICATE),
+    Recipe("deploy", foreseen=True),
+    Recipe("rotate_passwords", needs_real=NO_CERTIFICATE, foreseen=True),
     Recipe("hardening_report"),
     Recipe("heal", needs_real=NO_COPIES),
     Recipe("replace_data_node", {"timescaledb_repair_nodes": ["data2"], "timescaledb_repair_force": True}, NO_COPIES),
@@ -54,7 +56,7 @@ RECIPES = (
     # Nothing of the cluster is on data2 afterwards.
     Recipe("remove_data_node", {"timescaledb_rebalance_leaving": ["data2"]}, NO_COPIES),
     # The last one: data1 is down afterwards.
-    Recipe("promote_standby", {"timescaledb_standby_promote": ["standby1"]}, NO_COPIES),
+    Recipe("promote_standby", {"timescaledb_standby_promote": ["standby1"]}, NO_COPIES, foreseen=True),
 )
 
 

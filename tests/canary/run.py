@@ -113,7 +113,7 @@ def _run(outcome: dict[str, dict[str, str]]) -> None:
             if recipe.needs_real and stands_in():
                 outcome["skipped"][recipe.name] = f"not on the stand-in: {recipe.needs_real}"
                 continue
-            for check in (True, False):
+            for check in (True, False) if recipe.foreseen else (False,):
                 play(recipe, check, outputs)
             learn(canaries)
             outcome["passed"][recipe.name] = ""

@@ -98,9 +98,10 @@ def _host_stages(wanted: list[str], containers: bool, outcomes: dict[str, Outcom
                 stages.append((name, partial(hosts.molecule, scenario)))
     # The longest ones not at the end, so that both lanes end at about the same time; nor the canary, which looks at all processes all the time, at the
     # beginning, beside the integration tests.
-    # Not all moments, unless it was asked for by name.
-    interrupt = partial(hosts.interrupt, short=set(wanted) == set(NAMES))
-    stages[3:3] = [(name, stage) for name, stage in (("interrupt", interrupt), ("canary", hosts.canary)) if name in wanted]
+    # Not all that there is of these, unless it was asked for by name.
+    short = set(wanted) == set(NAMES)
+    interrupt, canary = partial(hosts.interrupt, short=short), partial(hosts.canary, short=short)
+    stages[3:3] = [(name, stage) for name, stage in (("interrupt", interrupt), ("canary", canary)) if name in wanted]
     if "faults" in wanted:
         stages.append(("faults", hosts.faults))
     if not containers:

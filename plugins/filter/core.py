@@ -39,6 +39,7 @@ _FILTERS = {
     "scram_verifier": ("plugin_utils._verifier", "scram_verifier"),
     "server_settings": ("plugin_utils._settings", "server_settings_of"),
     "source_addresses": ("plugin_utils._members", "source_addresses"),
+    "standby_slots": ("plugin_utils._members", "standby_slots"),
     "standbys_of": ("plugin_utils._members", "standbys_of"),
     "unknown_members": ("plugin_utils._members", "unknown_members"),
     "verifier_digest": ("plugin_utils._verifier", "verifier_digest"),

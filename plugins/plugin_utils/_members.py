@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any
@@ -77,6 +78,11 @@ def _sources(name: str, host: Mapping[str, Any], resolved: Mapping[str, list[str
 def standbys_of(names: list[str], hostvars: Mapping[str, Mapping[str, Any]], primary: str) -> list[str]:
     """Those of the hosts that are standbys of this one."""
     return [name for name in names if hostvars[name].get("timescaledb_standby_of") == primary]
+
+
+def standby_slots(names: list[str]) -> list[str]:
+    """The replication slots of these standbys, each on its primary: of a slot's name PostgreSQL takes small letters, digits and underscores, 63 in all."""
+    return [f"timescaledb_standby_{re.sub('[^a-z0-9_]', '_', name.lower())}"[:63] for name in names]
 
 
 def hba_rules(addresses: list[str], database: str, role: str, others: Sequence[str] = (), method: str = "password") -> list[str]:

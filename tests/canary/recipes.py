@@ -18,7 +18,7 @@ class Recipe:
         playbook: its name without the ending.
         variables: what is given beside the inventory and the secrets.
         needs_real: why the stand-in will not do; empty where it will.
-        foreseen: whether it is run in check mode first.
+        foreseen: whether a short run has it in check mode first, as a whole one has each.
     """
 
     playbook: str

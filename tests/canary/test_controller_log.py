@@ -7,11 +7,18 @@ import socket
 from pathlib import Path
 
 import controller_log
+import pytest
 
 
-def test_takes_the_place_of_a_listener_that_was_killed(tmp_path: Path, monkeypatch) -> None:
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where programs of this test send their messages."""
     place = tmp_path / "log"
     monkeypatch.setattr(controller_log, "SOCKET", place)
+    return place
+
+
+def test_takes_the_place_of_a_listener_that_was_killed(place: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as killed:
         killed.bind(str(place))
     log = controller_log.ControllerLog()
@@ -23,9 +30,7 @@ def test_takes_the_place_of_a_listener_that_was_killed(tmp_path: Path, monkeypat
     assert not place.exists()
 
 
-def test_leaves_a_listener_alone_that_is_at_work(tmp_path: Path, monkeypatch) -> None:
-    place = tmp_path / "log"
-    monkeypatch.setattr(controller_log, "SOCKET", place)
+def test_leaves_a_listener_alone_that_is_at_work(place: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
         other.bind(str(place))
         log = controller_log.ControllerLog()

@@ -30,6 +30,13 @@ class Hosts:
         self._inventory = inventory
         self._log = log
 
+    @classmethod
+    def of_scenario(cls, name: str) -> Hosts:
+        """Those of a scenario of molecule, with a log of its name that begins anew."""
+        log = toolbox.BUILD / f"{name}.log"
+        log.unlink(missing_ok=True)
+        return cls(f"timescaledb-multinode-{name}", toolbox.CHECKOUT / "molecule" / name / "inventory.yml", log)
+
     def command(self, playbook: str | Path, inventory: Path | None = None, **variables: object) -> list[str]:
         inventories = (CONTAINERS / "inventory.yml", toolbox.BUILD / "engine.inventory.yml", inventory or self._inventory)
         extra = [part for name, value in variables.items() for part in ("--extra-vars", json.dumps({name: value}))]

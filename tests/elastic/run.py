@@ -7,9 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "stages"))
+sys.path.extend(str(Path(__file__).resolve().parents[1] / folder) for folder in ("stages", "containers"))
 
-import toolbox
 from mortal_hosts import Hosts, told, wanted
 
 GROWN = Path(__file__).resolve().parent / "grown" / "inventory.yml"
@@ -29,9 +28,7 @@ PASSFILE = "/etc/timescaledb-multinode.passfile"
 
 class Story:
     def __init__(self) -> None:
-        log = toolbox.BUILD / "elastic.log"
-        log.unlink(missing_ok=True)
-        self.hosts = Hosts("timescaledb-multinode-elastic", toolbox.CHECKOUT / "molecule" / "elastic" / "inventory.yml", log)
+        self.hosts = Hosts.of_scenario("elastic")
         self.days = 0
 
     def acts(self) -> list[Callable[[], None]]:

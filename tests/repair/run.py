@@ -7,9 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "stages"))
+sys.path.extend(str(Path(__file__).resolve().parents[1] / folder) for folder in ("stages", "containers"))
 
-import toolbox
 from mortal_hosts import Hosts, told, wanted
 
 HERE = Path(__file__).resolve().parent
@@ -37,9 +36,7 @@ SELECT remote_transaction_id FROM _timescaledb_catalog.remote_txn ORDER BY split
 
 class Story:
     def __init__(self) -> None:
-        log = toolbox.BUILD / "repair.log"
-        log.unlink(missing_ok=True)
-        self.hosts = Hosts("timescaledb-multinode-repair", toolbox.CHECKOUT / "molecule" / "repair" / "inventory.yml", log)
+        self.hosts = Hosts.of_scenario("repair")
         self.days = 0
 
     def acts(self) -> list[Callable[[], None]]:

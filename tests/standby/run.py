@@ -12,9 +12,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "stages"))
+sys.path.extend(str(Path(__file__).resolve().parents[1] / folder) for folder in ("stages", "containers"))
 
-import toolbox
 from mortal_hosts import Hosts, told, wanted
 
 HERE = Path(__file__).resolve().parent
@@ -41,9 +40,7 @@ SELECT name, setting::int FROM pg_settings
 
 class Story:
     def __init__(self) -> None:
-        log = toolbox.BUILD / "standby.log"
-        log.unlink(missing_ok=True)
-        self.hosts = Hosts("timescaledb-multinode-standby", toolbox.CHECKOUT / "molecule" / "standby" / "inventory.yml", log)
+        self.hosts = Hosts.of_scenario("standby")
         self.days = 0
 
     def acts(self) -> list[Callable[[], None]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from _hosts import access_node, host, standby
-from ansible_collections.timescaledb.multinode.plugins.plugin_utils._members import conninfo, replication_rules, standbys_of
+from ansible_collections.timescaledb.multinode.plugins.plugin_utils._members import conninfo, replication_rules, standby_slots, standbys_of
 from ansible_collections.timescaledb.multinode.plugins.plugin_utils._preflight import cluster_findings, host_findings
 from ansible_collections.timescaledb.multinode.plugins.plugin_utils._probe import parse_probe
 from ansible_collections.timescaledb.multinode.plugins.plugin_utils._promotion import promotion_findings
@@ -62,6 +62,12 @@ def test_rules_for_replication_are_for_no_database() -> None:
         'hostssl replication "r" 10.0.0.1/32 cert clientcert=verify-full',
         'hostnossl replication "r" 10.0.0.1/32 reject',
     ]
+
+
+def test_a_slot_has_a_name_that_postgresql_takes() -> None:
+    first, second, third = standby_slots(["dn1", "DN-2.example.org", "n" * 63])
+    assert (first, second) == ("timescaledb_standby_dn1", "timescaledb_standby_dn_2_example_org")
+    assert third.startswith("timescaledb_standby_nnn") and len(third) == 63
 
 
 def test_standbys_of_a_host() -> None:

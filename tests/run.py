@@ -69,7 +69,7 @@ def _prepare(wanted: list[str]) -> tuple[str, bool]:
     description = prepare.prepare().description
     containers = bool(ON_HOSTS & set(wanted)) and daemon.ensure()
     if containers:
-        image.ensure()
+        image.ensure_all()
     return description, containers
 
 

@@ -1,8 +1,8 @@
 # GPL-3.0-or-later (see LICENSE)
 """Builds the images of the test hosts once; Docker keeps them for the next time, whatever the checkout.
 
-"test" has the large libraries that PostgreSQL depends on, so that tests are quick, "virgin" has not. "trixie" is a server with the
-TimescaleDB of Debian's next release, which has no multi-node.
+"test" has the large libraries that PostgreSQL depends on, so that tests are quick, "virgin" has not. "installed" has PostgreSQL too, for tests
+that are not about installing it. "trixie" is a server with the TimescaleDB of Debian's next release, which has no multi-node.
 
 TEST_BASE_IMAGE names an image to build on (debian:12, say), TEST_TRIXIE_BASE_IMAGE that of trixie. Without it the base is made by debootstrap.
 """
@@ -34,10 +34,13 @@ class Recipe(NamedTuple):
     # What debootstrap installs beside the minimum, and whether the security suite's packages replace the release's.
     packages: tuple[str, ...] = HOST_PACKAGES
     security: bool = True
+    # The kind that it is built on, instead of all that.
+    on: str = ""
 
 
 RECIPES = {
     "test": Recipe("Dockerfile"),
+    "installed": Recipe("Dockerfile.installed", on="test"),
     "virgin": Recipe("Dockerfile.virgin"),
     "trixie": Recipe("Dockerfile.trixie", suite="trixie", base="TEST_TRIXIE_BASE_IMAGE", packages=(), security=False),
 }
@@ -45,17 +48,32 @@ RECIPES = {
 
 def ensure(kind: str = "test") -> str:
     """The image's name; it is built where it is not there."""
+    name = _name(kind)
+    _docker("tag", _ensure(kind), f"{name}:latest")
+    return f"{name}:latest"
+
+
+def ensure_all() -> None:
+    """The images that the inventories of the tests name."""
+    for kind in ("test", "installed"):
+        ensure(kind)
+
+
+def _ensure(kind: str) -> str:
+    """The image with the tag that says what it was made of."""
     recipe = RECIPES[kind]
-    name = f"timescaledb-multinode-{kind}-host"
-    base = os.environ.get(recipe.base, "")
+    base = _ensure(recipe.on) if recipe.on else os.environ.get(recipe.base, "")
     # An image made elsewhere names the security suite itself; debootstrap leaves it out.
     security = _security_source(recipe.suite) if recipe.security and not base else ""
     text = (HERE / recipe.file).read_text() + base + security
-    tag = f"{name}:{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    tag = f"{_name(kind)}:{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     if not _exists(tag):
         _build(recipe.file, base or _bootstrap(recipe), security, tag)
-    _docker("tag", tag, f"{name}:latest")
-    return f"{name}:latest"
+    return tag
+
+
+def _name(kind: str) -> str:
+    return f"timescaledb-multinode-{kind}-host"
 
 
 def _security_source(suite: str) -> str:

@@ -18,7 +18,7 @@ def main(arguments: list[str]) -> int:
     python = toolbox.virtual_environment() / "bin" / "python"
     toolbox.link_checkout()
     if daemon.ensure():
-        image.ensure()
+        image.ensure_all()
     benchmarks = str(toolbox.CHECKOUT / "tests" / "benchmarks" / "run.py")
     return subprocess.run([str(python), benchmarks, *arguments], cwd=toolbox.CHECKOUT, env=toolbox.environment(), check=False).returncode
 

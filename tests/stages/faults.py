@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
     if not daemon.ensure():
         print("skipped: no container engine answers or can be started", flush=True)
         return 0
-    image.ensure()
+    image.ensure_all()
     faults = str(toolbox.CHECKOUT / "tests" / "faults" / "run.py")
     return subprocess.run([str(python), faults, *arguments], cwd=toolbox.CHECKOUT, env=toolbox.environment(), check=False).returncode
 

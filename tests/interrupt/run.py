@@ -51,13 +51,13 @@ class MomentOfASwitch(NamedTuple):
 MOMENTS = (
     Moment("Install PostgreSQL, TimescaleDB and its loader", 3, power_failure=True),
     Moment("Install PostgreSQL, TimescaleDB and its loader", 2, short=False),
-    Moment("Hold TimescaleDB and its loader", 0),
+    Moment("Hold TimescaleDB and its loader", 0, short=False),
     Moment("Create it in Debian's way", 0.5),
     Moment("Write the settings, once a scratch server has started with them", 1),
     Moment("Open the server for the cluster's nodes", 0.3, short=False),
-    Moment("Start the server, and wait until it answers", 0.5),
+    Moment("Start the server, and wait until it answers", 0.5, short=False),
     Moment("Give the role its password", 0.3, short=False),
-    Moment("Write the passfile for connections to data nodes", 0.3),
+    Moment("Write the passfile for connections to data nodes", 0.3, short=False),
     Moment("Create the database", 0.5, short=False),
     Moment("Create the extension at the pinned release", 0.5),
     Moment("Converge the data nodes, the distributed hypertables and the jobs", 0.3, power_failure=True),
@@ -68,12 +68,12 @@ MOMENTS = (
 # changed, which for data nodes the runs before have done.
 SWITCH = {"timescaledb_host_auth_method": "certificate"}
 MOMENTS_OF_A_SWITCH = (
-    MomentOfASwitch("Sign the requests", 0.3),
+    MomentOfASwitch("Sign the requests", 0.3, short=False),
     MomentOfASwitch("Place the certificates", 0.3, short=False),
     MomentOfASwitch("Write the settings, once a scratch server has started with them", 1),
     MomentOfASwitch("Have the service manager do it: reload", 0.1),
     MomentOfASwitch("Write the settings, once a scratch server has started with them", 1, time_of_its_name=2, short=False),
-    MomentOfASwitch("Have the service manager do it: reload", 0),
+    MomentOfASwitch("Have the service manager do it: reload", 0, short=False),
     MomentOfASwitch("Wait for the statements that began before", 0, short=False),
     MomentOfASwitch("Open the server for the cluster's nodes", 0.3, time_of_its_name=3),
     MomentOfASwitch("Log in to each data node as the access node does, and try what has to be turned away", 0.3, short=False),

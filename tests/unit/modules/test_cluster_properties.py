@@ -20,7 +20,7 @@ NODES = ["dn1", "dn2", "dn3", "dn4", "dn5"]
 TABLES = ["a", "b", "c"]
 INDEXES = [("time",), ("device", "time")]
 
-many = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+many = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 
 
 @st.composite

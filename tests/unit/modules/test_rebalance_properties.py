@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 NAMES = ["dn1", "dn2", "dn3", "dn4", "dn5", "dn6"]
 
-many = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite

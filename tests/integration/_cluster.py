@@ -137,10 +137,10 @@ class Cluster:
         return server
 
     @contextmanager
-    def read_only(self, name: str) -> Iterator[None]:
-        """Until its end a look at this data node finds nothing wrong, and to make it a member fails."""
+    def read_only(self, name: str, seconds: float = 0.1) -> Iterator[None]:
+        """Until its end a look at this data node finds nothing wrong, and to make it a member fails, after so many seconds."""
         server = self.dn(name)
-        server.query("postgres", f"ALTER DATABASE {self.database} SET lock_timeout = '100ms'")
+        server.query("postgres", f"ALTER DATABASE {self.database} SET lock_timeout = '{seconds} s'")
         with server.connection(self.database) as holder:
             holder.autocommit = False
             holder.cursor().execute("LOCK TABLE _timescaledb_catalog.metadata IN SHARE MODE")

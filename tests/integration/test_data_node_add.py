@@ -124,7 +124,7 @@ def test_several_sessions_share_the_work(cluster, known):
 
 def test_what_other_sessions_have_done_stays_where_one_fails(cluster):
     wanted = [cluster.place(f"dn{number}") for number in range(1, 6)]
-    with cluster.read_only("dn2"):
+    with cluster.read_only("dn2", seconds=3):
         result = cluster.run(DATA_NODE, data_nodes=wanted, sessions=2)
     assert result["failed"] and 'data node "dn2"' in result["msg"] and "lock timeout" in result["msg"]
     # While dn2 was waiting, the other session has added the rest.

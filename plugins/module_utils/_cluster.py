@@ -17,17 +17,17 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._cluster_plan import ObservedCluster, shown_roles
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
 from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import given_up_nodes, looks_needed
-from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import observe_holdings, observe_lost
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_plan import leaving_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._jobs import observe_jobs
-from ansible_collections.timescaledb.multinode.plugins.module_utils._left_out import observe_left_out
-from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import NodeLook, look_at_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, State
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import observe_distributed, observe_intervals, observe_tables
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_cluster import WantedCluster, declared_roles, wanted_cluster
-from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import check_release
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import WantedNode, check_release
 
 if TYPE_CHECKING:
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import Holding, LostChunk
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._left_out import LeftOut
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import LookRequest, NodeLook
     from ansible_collections.timescaledb.multinode.plugins.module_utils._role_state import NodeState
 
 
@@ -44,13 +44,46 @@ def observe_cluster(module: AnsibleModule, connection: Connection, access_node: 
     intervals = observe_intervals(connection, wanted.hypertables)
     tables = observe_tables(connection, wanted.hypertables)
     leaving = set(wanted.leaving) & set(access_node.data_nodes) | set(leaving_nodes(wanted.hypertables, tables))
-    holdings = observe_holdings(connection, sorted(leaving), wanted.available_nodes(access_node))
-    looks = look_at_nodes(module, access_node, looks_needed(wanted.nodes, access_node))
+    holdings = _holdings(connection, sorted(leaving), wanted.available_nodes(access_node))
+    looks = _looks(module, access_node, looks_needed(wanted.nodes, access_node))
     jobs = observe_jobs(connection, access_node, wanted.jobs)
     roles = observe_roles(module, connection, access_node, wanted, looks)
-    lost = observe_lost(connection, given_up_nodes(list(wanted.leaving.values()), access_node))
-    left_out = observe_left_out(connection, wanted.nodes, access_node)
+    lost = _lost(connection, given_up_nodes(list(wanted.leaving.values()), access_node))
+    left_out = _left_out(connection, wanted.nodes, access_node)
     return ObservedCluster(access_node, looks, tables, intervals, holdings, jobs, roles, lost, left_out)
+
+
+# A module's files are compiled in each run: what only some need is not imported in the others.
+def _holdings(connection: Connection, node_names: list[str], available: set[str]) -> list[Holding]:
+    if not node_names:
+        return []
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import observe_holdings
+
+    return observe_holdings(connection, node_names, available)
+
+
+def _lost(connection: Connection, node_names: list[str]) -> list[LostChunk]:
+    if not node_names:
+        return []
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import observe_lost
+
+    return observe_lost(connection, node_names)
+
+
+def _looks(module: AnsibleModule, access_node: AccessNode, requests: list[LookRequest]) -> dict[Endpoint, NodeLook]:
+    if not requests:
+        return {}
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import look_at_nodes
+
+    return look_at_nodes(module, access_node, requests)
+
+
+def _left_out(connection: Connection, wanted: list[WantedNode], access_node: AccessNode) -> list[LeftOut]:
+    if not any(node.available for node in wanted):
+        return []
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._left_out import observe_left_out
+
+    return observe_left_out(connection, wanted, access_node)
 
 
 def observe_roles(
@@ -62,7 +95,6 @@ def observe_roles(
     """
     if not wanted.roles.given:
         return []
-    # A module's files are compiled in each run.
     from ansible_collections.timescaledb.multinode.plugins.module_utils._role_look import Asked, observe_nodes
 
     said = {node.node_name: node for node in wanted.nodes if node.present}

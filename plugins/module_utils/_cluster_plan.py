@@ -8,7 +8,7 @@
 Data nodes are registered before hypertables are put on them, a hypertable is taken from a data node before the node is removed. Roles, schemas and
 extensions come between data nodes and hypertables, grants on tables and removals of roles behind both. Jobs come last.
 
-A module's files are compiled in each run, so what only roles need is not imported where none are declared.
+A module's files are compiled in each run, so what only some need is not imported in the others.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import DataNodePlanner
 from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import shown as shown_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
-from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import Holding, LostChunk
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_change import Change
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_plan import Key, decided, joined
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_planner import HypertablePlanner
 from ansible_collections.timescaledb.multinode.plugins.module_utils._job_plan import JobPlanner, shown_jobs
 from ansible_collections.timescaledb.multinode.plugins.module_utils._jobs import Job
-from ansible_collections.timescaledb.multinode.plugins.module_utils._left_out import LeftOut, steps_to_take_in
-from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import NodeLook
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Plan, State, Step
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import Table
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_cluster import WantedCluster, without_leaving_nodes
-from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_roles import WantedRoles
 
 if TYPE_CHECKING:
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import Holding, LostChunk
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._left_out import LeftOut
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import NodeLook
     from ansible_collections.timescaledb.multinode.plugins.module_utils._role_state import NodeState
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_roles import WantedRoles
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def plan_cluster(wanted: WantedCluster, observed: ObservedCluster) -> Plan:
     return Plan(
         steps=[
             *nodes.steps[:first],
-            *steps_to_take_in(observed.left_out, observed.access_node),
+            *_steps_to_take_in(observed),
             *roles.before_tables,
             *tables.steps,
             *nodes.steps[first:],
@@ -95,6 +95,14 @@ def plan_cluster(wanted: WantedCluster, observed: ObservedCluster) -> Plan:
         after=after | roles.after,
         warnings=nodes.warnings + roles.warnings + tables.warnings,
     )
+
+
+def _steps_to_take_in(observed: ObservedCluster) -> list[Step]:
+    if not observed.left_out:
+        return []
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._left_out import steps_to_take_in
+
+    return steps_to_take_in(observed.left_out, observed.access_node)
 
 
 def shown_roles(wanted: WantedRoles, nodes: list[NodeState]) -> State:

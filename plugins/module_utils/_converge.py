@@ -14,7 +14,6 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, observe_access_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, connect_as_login
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, InterruptedPlan, raise_all
-from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import silent_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._plan_text import plan_text
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan, State, Step
 
@@ -73,7 +72,15 @@ def converge(module: AnsibleModule, make_plan: MakePlan, read_state: ReadState, 
             if monotonic() > end or not any(text in failure.error.cause for text in _RESTARTING):
                 module.fail_json(msg=str(failure), **failure.result)
         sleep(_POLL)
-    module.exit_json(**result)
+    # By itself Ansible would list each option that was left out, of each of hundreds of objects.
+    module.exit_json(invocation={"module_args": _given(module.params)}, **result)
+
+
+def _given(value: Any) -> Any:
+    """A module's parameters without those that are None."""
+    if isinstance(value, dict):
+        return {name: _given(each) for name, each in value.items() if each is not None}
+    return [_given(each) for each in value] if isinstance(value, list) else value
 
 
 def _attempt(module: AnsibleModule, make_plan: MakePlan, read_state: ReadState, only: str | None) -> dict[str, Any]:
@@ -147,7 +154,12 @@ def _name(entry: dict[str, Any]) -> tuple[str, ...]:
 
 def _check_reach(module: AnsibleModule, access_node: AccessNode, plan: Plan) -> None:
     """Raise where a step would fail for a data node that does not answer; those that are about to change have been looked at already."""
-    silent = silent_nodes(module, access_node, {name for step in plan.steps for name in step.needs})
+    needed = {name for step in plan.steps for name in step.needs}
+    if not needed:
+        return
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import silent_nodes
+
+    silent = silent_nodes(module, access_node, needed)
     raise_all(
         [
             ClusterError(

@@ -3,23 +3,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE: only for this collection; may change in any release.
 
-"""The plan for data nodes: from what is wanted and what is there to the steps between. No I/O."""
+"""The plan for data nodes: from what is wanted and what is there to the steps between. No I/O.
+
+A module's files are compiled in each run, so what only changes need is not imported before there is one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode
-from ansible_collections.timescaledb.multinode.plugins.module_utils._admission import Admission
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
-from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import Holding, LostChunk
-from ansible_collections.timescaledb.multinode.plugins.module_utils._leaving import given_up, leaving_errors, server_wants_force
-from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import LookRequest, NodeLook
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Plan, Statement, Step
 from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import ALTER_DATA_NODE, DROP_REMOTE_DATA, SAFE_DROP_DATABASE
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import WantedNode
+
+if TYPE_CHECKING:
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import Holding, LostChunk
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import LookRequest, NodeLook
 
 # The server marks chunks that it could not write to as stale, and drops them when the node returns (alter_data_node in tsl/src/data_node.c).
 _UNAVAILABLE = "its copies of chunks that are written to meanwhile are given up"
@@ -39,6 +42,8 @@ def looks_needed(wanted: list[WantedNode], access_node: AccessNode) -> list[Look
             endpoint = known.endpoint if known else endpoint
             needed = (node.drop_database and known is not None) or (node.leaves_clean and (known is not None or bool(node.host)))
         if needed:
+            from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import LookRequest
+
             drops = node.drop_database or (known is None and node.reclaim == "database")
             requests.append(LookRequest(endpoint, node.password, node.connect_timeout, needs_maintenance_database=drops))
     return requests
@@ -143,6 +148,8 @@ class DataNodePlanner:
             return
         if not self._access_node.may_add:
             self._refuse(node, "the role may not add data nodes", "log in as a superuser, or GRANT USAGE ON FOREIGN DATA WRAPPER timescaledb_fdw")
+        from ansible_collections.timescaledb.multinode.plugins.module_utils._admission import Admission
+
         look = self._looks[endpoint]
         admission = Admission(node, look, self._access_node)
         self.errors += admission.check_new()
@@ -198,6 +205,8 @@ class DataNodePlanner:
         if not known.may_change:
             self._refuse(node, f"the role does not own it ({known.owner} does)", "log in as its owner or as a superuser")
         if endpoint in self._looks:
+            from ansible_collections.timescaledb.multinode.plugins.module_utils._admission import Admission
+
             self.errors += Admission(node, self._looks[endpoint], self._access_node).check_known()
         arguments = "".join(f", {argument} => %s" for argument, dummy, dummy in changes)
         values = [value for dummy, value, dummy in changes]
@@ -209,6 +218,8 @@ class DataNodePlanner:
     def _delete(self, node: WantedNode, known: DataNode) -> None:
         if not known.may_change:
             self._refuse(node, f"the role does not own it ({known.owner} does)", "log in as its owner or as a superuser")
+        from ansible_collections.timescaledb.multinode.plugins.module_utils._leaving import given_up, leaving_errors, server_wants_force
+
         dangers, force = [], node.force
         for key, holding in self._holdings.items():
             if node.node_name in holding.attached:

@@ -8,15 +8,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils import _interval
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
-from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import Holding
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_planner import Call, HypertablePlanner, missing_indexes
-from ansible_collections.timescaledb.multinode.plugins.module_utils._leaving import given_up, leaving_errors, server_wants_force
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import Dimension, Table
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import WantedHypertable
+
+if TYPE_CHECKING:
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import Holding
 
 
 class Change(HypertablePlanner):
@@ -89,7 +90,7 @@ class Change(HypertablePlanner):
             self.warnings.append(f"only new chunks will have replication factor {now}; the chunks that are there keep their copies")
 
     def _attach(self) -> None:
-        new = [name for name in self.target_nodes() if name not in self.found.data_nodes]
+        new = self.new_nodes()
         self.create_schema_on(new)
         for name in new:
             call = Call("SELECT * FROM {schema}.attach_data_node(%s, format('%%I.%%I', %s, %s)::regclass", [name, self.wanted.schema, self.wanted.relation])
@@ -113,6 +114,8 @@ class Change(HypertablePlanner):
             dangers: list[str] = []
             force = self.wanted.force
             if self.holding:
+                from ansible_collections.timescaledb.multinode.plugins.module_utils._leaving import given_up, leaving_errors, server_wants_force
+
                 force = force or server_wants_force(self.holding)
                 self.errors += leaving_errors(self.wanted.subject, name, self.holding, self.wanted.force)
                 dangers = given_up(name, self.holding)

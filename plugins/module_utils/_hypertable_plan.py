@@ -7,19 +7,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils import _interval
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import raise_all
-from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import Holding
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_change import Change
-from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_creation import Creation
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_planner import HypertablePlanner, missing_indexes
-from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_removal import Removal
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan, Statement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import Table
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import WantedHypertable
+
+if TYPE_CHECKING:
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import Holding
 
 Key = tuple[str, str]
 
@@ -75,8 +75,12 @@ def joined(planners: list[HypertablePlanner]) -> Plan:
 
 def _planner(wanted: WantedHypertable, found: Table, access_node: AccessNode, interval: int | None, holding: Holding | None) -> HypertablePlanner:
     if not wanted.present:
+        from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_removal import Removal
+
         return Removal(wanted, found, access_node, interval)
     if found.hypertable_id is None:
+        from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_creation import Creation
+
         return Creation(wanted, found, access_node, interval)
     return Change(wanted, found, access_node, interval, holding)
 

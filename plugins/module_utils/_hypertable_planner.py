@@ -78,14 +78,18 @@ class HypertablePlanner:
             return list(self.found.data_nodes)
         return [name for name, node in sorted(self.access_node.data_nodes.items()) if node.may_use]
 
+    def new_nodes(self) -> list[str]:
+        """Those of its target_nodes() that it does not have."""
+        attached = set(self.found.data_nodes)
+        return [name for name in self.target_nodes() if name not in attached]
+
     def check_nodes(self) -> None:
         """Data nodes that it cannot have."""
         known = self.access_node.data_nodes
         creating = self.found.hypertable_id is None
-        new = [name for name in self.target_nodes() if creating or name not in self.found.data_nodes]
         if creating and not self.target_nodes():
             self.refuse("there are no data nodes that the role may use", "register data nodes first, or GRANT USAGE ON FOREIGN SERVER to the role")
-        for name in new:
+        for name in self.target_nodes() if creating else self.new_nodes():
             if name not in known:
                 self.refuse(f'data node "{name}" is not registered', "register it with timescale_data_node, or correct the name")
             elif not known[name].may_use:

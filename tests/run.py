@@ -96,11 +96,12 @@ def _host_stages(wanted: list[str], containers: bool, outcomes: dict[str, Outcom
                 outcomes[name].skip(name, left_out[scenario])
             else:
                 stages.append((name, partial(hosts.molecule, scenario)))
-    # The longest ones not at the end, so that both lanes end at about the same time; nor the canary, which looks at all processes all the time, at the
+    # The longest ones (switch and standby among the scenarios) not at the end, so that both lanes end at about the same time; nor the canary, which looks at all processes all the time, at the
     # beginning, beside the integration tests.
     # Not all that there is of these, unless it was asked for by name.
     short = set(wanted) == set(NAMES)
     interrupt, canary = partial(hosts.interrupt, short=short), partial(hosts.canary, short=short)
+    stages[3:] = reversed(stages[3:])
     stages[3:3] = [(name, stage) for name, stage in (("interrupt", interrupt), ("canary", canary)) if name in wanted]
     if "faults" in wanted:
         stages.append(("faults", hosts.faults))

@@ -96,8 +96,8 @@ def _host_stages(wanted: list[str], containers: bool, outcomes: dict[str, Outcom
                 outcomes[name].skip(name, left_out[scenario])
             else:
                 stages.append((name, partial(hosts.molecule, scenario)))
-    # The longest ones (switch and standby among the scenarios) not at the end, so that both lanes end at about the same time; nor the canary, which looks at all processes all the time, at the
-    # beginning, beside the integration tests.
+    # The longest ones, of which switch and standby are two, not at the end, so that both lanes end at about the same time; nor the canary, which
+    # looks at all processes all the time, at the beginning, beside the integration tests.
     # Not all that there is of these, unless it was asked for by name.
     short = set(wanted) == set(NAMES)
     interrupt, canary = partial(hosts.interrupt, short=short), partial(hosts.canary, short=short)

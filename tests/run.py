@@ -98,11 +98,11 @@ def _host_stages(wanted: list[str], containers: bool, outcomes: dict[str, Outcom
                 stages.append((name, partial(hosts.molecule, scenario)))
     # The longest ones, of which switch and standby are two, not at the end, so that both lanes end at about the same time; nor the canary, which
     # looks at all processes all the time, at the beginning, beside the integration tests.
-    # Not all that there is of these, unless it was asked for by name.
+    # Of both not all that there is, unless one was asked for by name.
     short = set(wanted) == set(NAMES)
     interrupt, canary = partial(hosts.interrupt, short=short), partial(hosts.canary, short=short)
-    stages[3:] = reversed(stages[3:])
-    stages[3:3] = [(name, stage) for name, stage in (("interrupt", interrupt), ("canary", canary)) if name in wanted]
+    others = [(name, stage) for name, stage in (("interrupt", interrupt), ("canary", canary)) if name in wanted]
+    stages = [*stages[:3], *others, *reversed(stages[3:])]
     if "faults" in wanted:
         stages.append(("faults", hosts.faults))
     if not containers:

@@ -22,7 +22,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._jobs import
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, State
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import observe_distributed, observe_intervals, observe_tables
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_cluster import WantedCluster, declared_roles, wanted_cluster
-from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import WantedNode, check_release
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import check_release
 
 if TYPE_CHECKING:
     from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import Holding, LostChunk
@@ -44,46 +44,36 @@ def observe_cluster(module: AnsibleModule, connection: Connection, access_node: 
     intervals = observe_intervals(connection, wanted.hypertables)
     tables = observe_tables(connection, wanted.hypertables)
     leaving = set(wanted.leaving) & set(access_node.data_nodes) | set(leaving_nodes(wanted.hypertables, tables))
-    holdings = _holdings(connection, sorted(leaving), wanted.available_nodes(access_node))
-    looks = _looks(module, access_node, looks_needed(wanted.nodes, access_node))
+    holdings, lost = _observe_leaving(connection, access_node, wanted, sorted(leaving)) if leaving else ([], [])
+    requests = looks_needed(wanted.nodes, access_node)
+    looks = _look_at(module, access_node, requests) if requests else {}
     jobs = observe_jobs(connection, access_node, wanted.jobs)
     roles = observe_roles(module, connection, access_node, wanted, looks)
-    lost = _lost(connection, given_up_nodes(list(wanted.leaving.values()), access_node))
-    left_out = _left_out(connection, wanted.nodes, access_node)
+    left_out = _observe_left_out(connection, access_node, wanted) if any(node.available for node in wanted.nodes) else []
     return ObservedCluster(access_node, looks, tables, intervals, holdings, jobs, roles, lost, left_out)
 
 
-# A module's files are compiled in each run: what only some need is not imported in the others.
-def _holdings(connection: Connection, node_names: list[str], available: set[str]) -> list[Holding]:
-    if not node_names:
-        return []
-    from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import observe_holdings
+# A module's files are compiled in each run: what only some runs need is not imported in the others.
+def _observe_leaving(
+    connection: Connection, access_node: AccessNode, wanted: WantedCluster, node_names: list[str]
+) -> tuple[list[Holding], list[LostChunk]]:
+    """What these data nodes hold, and the chunks that go with those of them that are given up."""
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import observe_holdings, observe_lost
 
-    return observe_holdings(connection, node_names, available)
-
-
-def _lost(connection: Connection, node_names: list[str]) -> list[LostChunk]:
-    if not node_names:
-        return []
-    from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import observe_lost
-
-    return observe_lost(connection, node_names)
+    holdings = observe_holdings(connection, node_names, wanted.available_nodes(access_node))
+    return holdings, observe_lost(connection, given_up_nodes(list(wanted.leaving.values()), access_node))
 
 
-def _looks(module: AnsibleModule, access_node: AccessNode, requests: list[LookRequest]) -> dict[Endpoint, NodeLook]:
-    if not requests:
-        return {}
+def _look_at(module: AnsibleModule, access_node: AccessNode, requests: list[LookRequest]) -> dict[Endpoint, NodeLook]:
     from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import look_at_nodes
 
     return look_at_nodes(module, access_node, requests)
 
 
-def _left_out(connection: Connection, wanted: list[WantedNode], access_node: AccessNode) -> list[LeftOut]:
-    if not any(node.available for node in wanted):
-        return []
+def _observe_left_out(connection: Connection, access_node: AccessNode, wanted: WantedCluster) -> list[LeftOut]:
     from ansible_collections.timescaledb.multinode.plugins.module_utils._left_out import observe_left_out
 
-    return observe_left_out(connection, wanted, access_node)
+    return observe_left_out(connection, wanted.nodes, access_node)
 
 
 def observe_roles(

@@ -36,11 +36,11 @@ class Point:
         return f"{self.recipe.name}: {self.step}: {self.fault}"
 
 
-def _pairs(rows: list[tuple[str, Fault, Fault]], short: bool) -> list[Point]:
-    """A step on the way out and back again, each with its fault; short: the first way out is part of every test run."""
+def _pairs(rows: list[tuple[str, Fault, Fault]]) -> list[Point]:
+    """A step on the way out and back again, each with its fault; the first way out is part of every test run."""
     points = []
     for number, (step, out, back) in enumerate(rows):
-        points += [Point(DRAIN, step, out, short and number == 0), Point(BALANCE, step, back)]
+        points += [Point(DRAIN, step, out, short=number == 0), Point(BALANCE, step, back)]
     return points
 
 
@@ -64,8 +64,7 @@ POINTS = (
             ("the old copy is dropped", SOURCE, CUT_SOURCE),
             ("the operation is forgotten", CONTROLLER, ACCESS),
             ("two-phase commit", DESTINATION, ACCESS),
-        ],
-        short=True,
+        ]
     ),
     Point(DRAIN, "new chunks are blocked", ACCESS),
     Point(BALANCE, "rows are copied", SOURCE),

@@ -62,6 +62,16 @@ def test_both_modules_with_defaults_of_the_action_group(cluster, play):
     assert "changed=0" in play([*tasks, CONDITIONS])
 
 
+def test_a_whole_cluster_through_its_action(cluster, play):
+    """Ansible gives it the defaults of the action group as well, and the result says only options that were given."""
+    task = {"name": "Cluster", "timescaledb.multinode.timescale_cluster": {"data_nodes": [cluster.place("dn1"), cluster.place("dn2")]}}
+    assert "changed=1" in play([task], "--check", "--diff") and cluster.nodes() == {}
+    said = play([task], "-vvv")
+    assert "changed=1" in said and '"node_name": "dn1"' in said and '"reclaim": null' not in said
+    assert set(cluster.nodes()) == {"dn1", "dn2"}
+    assert "changed=0" in play([task])
+
+
 @pytest.mark.parametrize("listed", [False, True])
 def test_password_is_in_no_output(cluster, play, listed):
     place = cluster.place("dn1", password=PASSWORD)

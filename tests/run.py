@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
@@ -39,13 +40,13 @@ def main(wanted: list[str]) -> int:
     shutil.rmtree(LOGS, ignore_errors=True)
     LOGS.mkdir(parents=True)
     begin = time.monotonic()
-    engine, containers = _prepare(wanted)
+    engine = _prepare(wanted)
     print(f"engine: {engine}", flush=True)
-    print(f"prepared in {time.monotonic() - begin:.0f} s", flush=True)
     outcomes: dict[str, Outcome] = {}
+    test_hosts = TestHosts(bool(ON_HOSTS & set(wanted)))
     # Two lanes side by side, for two cores: what needs only this machine, and what needs test hosts, each stage hosts of its own. The first one, when
     # it is through, helps the other.
-    local, on_hosts = deque(_local_stages(wanted)), deque(_host_stages(wanted, containers, outcomes))
+    local, on_hosts = deque(_local_stages(wanted)), deque(_host_stages(wanted, test_hosts, outcomes))
     threads = [threading.Thread(target=_run_lane, args=(lanes, outcomes)) for lanes in ((local, on_hosts), (on_hosts,))]
     for thread in threads:
         thread.start()
@@ -54,23 +55,44 @@ def main(wanted: list[str]) -> int:
     return _summarise(outcomes, engine, time.monotonic() - begin)
 
 
-def _prepare(wanted: list[str]) -> tuple[str, bool]:
-    """Sets up what the stages need, once; says which engine they run on and whether there are containers."""
+def _prepare(wanted: list[str]) -> str:
+    """Sets up what stages on either lane need, once; says on which engine they run."""
     toolbox.virtual_environment()
     toolbox.link_checkout()
     if not (ON_HOSTS | {"integration"}) & set(wanted):
-        return "none needed", False
-    import daemon
-    import image
+        return "none needed"
     import machine
     import prepare
 
     machine.install("postgresql-15")
-    description = prepare.prepare().description
-    containers = bool(ON_HOSTS & set(wanted)) and daemon.ensure()
-    if containers:
-        image.ensure_all()
-    return description, containers
+    return prepare.prepare().description
+
+
+class TestHosts:
+    """The container engine and the images of test hosts, which are made while the stages run that need none."""
+
+    def __init__(self, needed: bool) -> None:
+        self._ready = Future[bool]()
+        if needed:
+            threading.Thread(target=self._make).start()
+
+    def are_ready(self) -> bool:
+        """Waits for them; False where there can be none."""
+        return self._ready.result()
+
+    def _make(self) -> None:
+        import daemon
+        import image
+
+        begin = time.monotonic()
+        try:
+            there = daemon.ensure()
+            if there:
+                image.ensure_all()
+                print(f"test hosts are ready after {time.monotonic() - begin:.0f} s", flush=True)
+            self._ready.set_result(there)
+        except Exception as error:  # each stage that waits for them says so
+            self._ready.set_exception(error)
 
 
 def _local_stages(wanted: list[str]) -> list[Stage]:
@@ -83,7 +105,7 @@ def _local_stages(wanted: list[str]) -> list[Stage]:
     return [(name, stage) for name, stage in stages.items() if name in wanted]
 
 
-def _host_stages(wanted: list[str], containers: bool, outcomes: dict[str, Outcome]) -> list[Stage]:
+def _host_stages(wanted: list[str], test_hosts: TestHosts, outcomes: dict[str, Outcome]) -> list[Stage]:
     stages: list[Stage] = []
     if "molecule" in wanted:
         import engine
@@ -105,14 +127,18 @@ def _host_stages(wanted: list[str], containers: bool, outcomes: dict[str, Outcom
     stages = [*stages[:3], *others, *reversed(stages[3:])]
     if "faults" in wanted:
         stages.append(("faults", hosts.faults))
-    if not containers:
-        for name, _stage in stages:
-            outcomes[name] = Outcome()
-            outcomes[name].skip(name, "no container engine answers or can be started")
-        stages = []
     if "artefact" in wanted:
         stages.append(("artefact", hosts.artefact))
-    return stages
+    return [(name, partial(_on_test_hosts, test_hosts, name, stage)) for name, stage in stages]
+
+
+def _on_test_hosts(test_hosts: TestHosts, name: str, stage: Callable[[Path], Outcome], log: Path) -> Outcome:
+    # The demo has hosts on this machine where there are no containers.
+    if test_hosts.are_ready() or stage is hosts.artefact:
+        return stage(log)
+    outcome = Outcome()
+    outcome.skip(name, "no container engine answers or can be started")
+    return outcome
 
 
 def _stages(lanes: tuple[deque[Stage], ...]) -> Iterator[Stage]:

@@ -7,8 +7,11 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+# apt-get does not wait for another one to end with its lists.
+_ONE_AT_A_TIME = threading.Lock()
 ROOT = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
 
 
@@ -31,7 +34,8 @@ def install_files(*debs: Path) -> bool:
 
 def _apt_get(*arguments: str) -> bool:
     quiet = ["env", "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_SUSPEND=1", "apt-get", "--quiet", "--quiet"]
-    done = subprocess.run([*ROOT, *quiet, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    with _ONE_AT_A_TIME:
+        done = subprocess.run([*ROOT, *quiet, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         print(done.stderr, file=sys.stderr, flush=True)
     return done.returncode == 0

@@ -36,6 +36,9 @@ _DIRECTLY = "-c timescaledb.enable_client_ddl_on_data_nodes=on"
 _STEPS_OF_A_TRANSACTION = 100
 _BEGIN, _COMMIT, _ROLLBACK = Statement("BEGIN"), Statement("COMMIT"), Statement("ROLLBACK")
 
+# What it is for is the connection to the data node, which TimescaleDB keeps for the session (tsl/src/remote/connection_cache.c).
+_MEET = "CALL {schema}.distributed_exec('SELECT 1', ARRAY[%s]::name[], transactional => false)"
+
 _MAXIMUM_LANES = 16
 
 
@@ -60,8 +63,9 @@ def apply_steps(module: AnsibleModule, connection: Connection, access_node: Acce
             elif together:
                 _run_together(module, connection, access_node, neighbours, done, progress)
             elif beside_others and sessions > 1:
+                met = _needed_afterwards(access_node, steps, neighbours)
                 with _more_sessions(module, connection, min(sessions, len(neighbours)), hushed) as connections:
-                    _run_side_by_side(connections, neighbours, done, progress)
+                    _run_side_by_side(connections, neighbours, done, progress, met)
                     warnings += [text for another in connections[1:] for text in another.take_warnings()]
             else:
                 _run_in_turn(module, connection, access_node, neighbours, done, progress)
@@ -132,10 +136,25 @@ def _more_sessions(module: AnsibleModule, connection: Connection, number: int, h
             another.close()
 
 
-def _run_side_by_side(connections: list[Connection], steps: list[Step], done: list[Step], progress: _Progress) -> None:
-    """After a failure no further step begins; those under way come to their end."""
+def _needed_afterwards(access_node: AccessNode, steps: list[Step], neighbours: list[Step]) -> dict[str, Statement]:
+    """For each data node that neighbours provide and that later steps need: by what the access node connects to it."""
+    needed = {name for step in steps for name in step.needs}
+    schema = {"schema": access_node.extension_schema}
+    return {step.provides: Statement(_MEET, schema, (step.provides,)) for step in neighbours if step.provides in needed}
+
+
+def _run_side_by_side(
+    connections: list[Connection], steps: list[Step], done: list[Step], progress: _Progress, met: dict[str, Statement]
+) -> None:
+    """After a failure no further step begins; those under way come to their end.
+
+    Args:
+        met: what the first session, with which the plan goes on, does with a new data node as soon as it is there. It leaves the steps to the others
+            then: otherwise it would connect to one data node after the other when all of them are there, and nothing else would go on.
+    """
+    first, *others = connections
     free: SimpleQueue[Connection] = SimpleQueue()
-    for connection in connections:
+    for connection in others if met and others else connections:
         free.put(connection)
     failures: list[ClusterError] = []
 
@@ -153,8 +172,15 @@ def _run_side_by_side(connections: list[Connection], steps: list[Step], done: li
             free.put(connection)
         return True
 
-    with ThreadPoolExecutor(max_workers=len(connections)) as pool:
-        done += [step for step, succeeded in zip(steps, list(pool.map(run, steps))) if succeeded]
+    with ThreadPoolExecutor(max_workers=free.qsize()) as pool:
+        for step, succeeded in zip(steps, pool.map(run, steps)):
+            if not succeeded:
+                continue
+            done.append(step)
+            if step.provides in met and others:
+                # The step that needs it says what is wrong.
+                with suppress(ClusterError):
+                    first.run(met[step.provides], step.subject)
     if failures:
         raise InterruptedPlan(failures[0], done) from failures[0]
 

@@ -174,7 +174,7 @@ class DataNodePlanner:
         statement = Statement(f"{template})", {"schema": self._access_node.extension_schema}, tuple(values))
         # The first one makes the database an access node (dist_util_set_as_access_node in tsl/src/dist_util.c), which must happen once.
         is_first = self._access_node.dist_uuid is None and not any(step.action == "add" for step in self.steps)
-        self.steps.append(Step(node.subject, "add", reason, statement, beside_others=not is_first))
+        self.steps.append(Step(node.subject, "add", reason, statement, beside_others=not is_first, provides=node.node_name))
         self.nodes[node.node_name] = DataNode(node.node_name, endpoint)
         if node.available is False:
             self._call(node, "alter", "wanted unavailable", "SELECT * FROM {schema}.alter_data_node(%s, available => %s)", node.node_name, False)

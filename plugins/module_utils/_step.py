@@ -95,6 +95,7 @@ class Step:
         lane: where given, the step runs over the one connection that its endpoint has for all steps of the lane. They keep their order, and
             neighbouring steps of other lanes run at the same time.
         needs: the data nodes that the server sends it to, as far as they are registered already.
+        provides: the data node that there is after it; empty where there is no new one.
         danger: what cannot be had back after it, in one sentence; empty where there is no such thing.
     """
 
@@ -108,6 +109,7 @@ class Step:
     together: bool = False
     lane: str | None = None
     needs: tuple[str, ...] = ()
+    provides: str = ""
     danger: str = ""
 
     @property

@@ -176,6 +176,20 @@ def test_sessions(cluster):
     cluster.refuse(CLUSTER, "option sessions: it is 0", data_nodes=declared, sessions=0)
 
 
+@pytest.mark.parametrize(("hypertables", "met"), [([table("a", data_nodes=["dn1", "dn2", "dn4"])], ["dn2", "dn4"]), ([], [])], ids=["needed", "not needed"])
+def test_data_nodes_are_met_while_others_are_added(cluster, hypertables, met):
+    """By the session that needs their connections afterwards. dn1, the first one, is added before all others, beside nothing."""
+    declared = [cluster.place(name) for name in ("dn1", "dn2", "dn3", "dn4")]
+    offset = cluster.an.log_size()
+    cluster.converge(CLUSTER, data_nodes=declared, hypertables=hypertables, sessions=3)
+    statements = cluster.an.statements_since(offset, cluster.database)
+    calls = [(number, statement) for number, statement in enumerate(statements) if "distributed_exec" in statement]
+    assert [next(name for name in ("dn1", "dn2", "dn3", "dn4") if f"'{name}'" in statement) for _number, statement in calls] == met
+    creation = next((number for number, statement in enumerate(statements) if "create_distributed_hypertable" in statement), len(statements))
+    assert all(number < creation for number, _statement in calls)
+    assert len(cluster.nodes()) == 4
+
+
 def test_new_hypertables_share_a_transaction(nodes):
     alike = [dict(table(f"a{number}"), definition=f"LIKE a{number - 1} INCLUDING ALL", number_partitions=number + 1) for number in range(1, 6)]
     offset = nodes.an.log_size()

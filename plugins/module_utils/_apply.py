@@ -39,6 +39,8 @@ _BEGIN, _COMMIT, _ROLLBACK = Statement("BEGIN"), Statement("COMMIT"), Statement(
 # What it is for is the connection to the data node, which TimescaleDB keeps for the session (tsl/src/remote/connection_cache.c).
 _MEET = "CALL {schema}.distributed_exec('SELECT 1', ARRAY[%s]::name[], transactional => false)"
 
+_UNDEFINED_OBJECT = "42704"
+
 _MAXIMUM_LANES = 16
 
 
@@ -211,8 +213,9 @@ class _Lanes:
                     progress.begin(connection, step)
                     connection.run(step.statement, step.subject)
                 except ClusterError as error:
-                    failures.append(error)
-                    return
+                    if not (step.ends and error.sqlstate == _UNDEFINED_OBJECT):
+                        failures.append(error)
+                        return
                 succeeded.add(id(step))
 
         with ThreadPoolExecutor(max_workers=min(_MAXIMUM_LANES, len(lanes))) as pool:

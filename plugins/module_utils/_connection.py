@@ -115,7 +115,7 @@ def server_error(error: Exception, subject: str, host: str) -> ClusterError:
     detail = getattr(diagnosis, "message_detail", None)
     cause = f"{message} ({detail.rstrip('.')})" if detail else message
     remedy = remedy_for(f"{message} {detail}") or getattr(diagnosis, "message_hint", None) or ""
-    return ClusterError(subject, cause.rstrip("."), remedy.rstrip("."), host)
+    return ClusterError(subject, cause.rstrip("."), remedy.rstrip("."), host, getattr(diagnosis, "sqlstate", None) or "")
 
 
 def connect_as_login(module: AnsibleModule) -> Connection:

@@ -21,13 +21,15 @@ class ClusterError(Exception):
         cause: one sentence without a final full stop.
         remedy: what the user can do, one or more sentences without a final full stop.
         host: where it was found, C(host:port/database) or a name; None where the access node is meant by the task itself.
+        sqlstate: the server's code where a statement failed.
     """
 
-    def __init__(self, subject: str, cause: str, remedy: str = "", host: str | None = None) -> None:
+    def __init__(self, subject: str, cause: str, remedy: str = "", host: str | None = None, sqlstate: str = "") -> None:
         self.subject = subject
         self.cause = cause
         self.remedy = remedy
         self.host = host
+        self.sqlstate = sqlstate
         place = f"{subject} at {host}" if host else subject
         message = f"{place}: {cause}."
         super().__init__(f"{message} Remedy: {remedy}." if remedy else message)

@@ -72,7 +72,7 @@ def _end(answer: NodeAnswer, transaction: Prepared, judgement: Judgement) -> Ste
     # These commands take no parameters; what is decided upon has a gid of digits and hyphens only.
     action = "commit" if judgement.decision == COMMIT else "roll back"
     statement = Statement(f"{'COMMIT' if judgement.decision == COMMIT else 'ROLLBACK'} PREPARED '{transaction.gid}'")
-    return Step(_subject(transaction), action, judgement.reason, statement, answer.node.endpoint, lane=transaction.node_name)
+    return Step(_subject(transaction), action, judgement.reason, statement, answer.node.endpoint, lane=transaction.node_name, ends=True)
 
 
 def _forget(judged: list[tuple[NodeAnswer, Prepared, Judgement]]) -> list[Step]:

@@ -96,6 +96,7 @@ class Step:
             neighbouring steps of other lanes run at the same time.
         needs: the data nodes that the server sends it to, as far as they are registered already.
         provides: the data node that there is after it; empty where there is no new one.
+        ends: its object is to be gone, and others may end it as well: that it is gone already is no failure. Only of steps in lanes.
         danger: what cannot be had back after it, in one sentence; empty where there is no such thing.
     """
 
@@ -110,6 +111,7 @@ class Step:
     lane: str | None = None
     needs: tuple[str, ...] = ()
     provides: str = ""
+    ends: bool = False
     danger: str = ""
 
     @property

@@ -240,7 +240,8 @@ RETURN = Recipe(
     {"wanderer": WANDERER},
 )
 HEAL = Recipe(
-    "heal", "timescaledb.multinode.heal", {"timescaledb_repair_min_age": 0}, _before_heal,
+    # What the writers are just ending is younger.
+    "heal", "timescaledb.multinode.heal", {"timescaledb_repair_min_age": 2}, _before_heal,
     {step.name: step for step in (on_table("the records are deleted", ACCESS_NODE, "_timescaledb_catalog.remote_txn"),)},
     {"wanderer": WANDERER},
 )

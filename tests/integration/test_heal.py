@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from _cluster import Cluster
@@ -92,6 +94,38 @@ def test_young_ones_are_left_alone(nodes):
     result = nodes.succeed(MODULE)
     assert result["changed"] is False and "younger than 60 s" in result["transactions"][0]["reason"] and left(nodes, "dn2") == {young}
     assert nodes.succeed(MODULE, min_age=0)["changed"] is True and made(nodes, "dn2") == {young}
+
+
+def test_what_its_own_session_ends_meanwhile_is_no_failure(nodes):
+    """The first of the two is held in the middle of its commit, for which no standby stands by."""
+    tables = {leave(nodes, "dn1", "COMMIT", recorded=True) for _number in range(2)}
+    server = nodes.dn("dn1")
+    server.query(nodes.database, f'ALTER DATABASE "{nodes.database}" SET synchronous_commit = on')
+    with ThreadPoolExecutor() as pool:
+        server.query("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        server.query("postgres", "SELECT pg_reload_conf()")
+        try:
+            healing = pool.submit(nodes.run, MODULE, min_age=0)
+            (held,) = wait_for(lambda: server.query(nodes.database, "SELECT query FROM pg_stat_activity WHERE wait_event = 'SyncRep'"))
+            (other,) = (table for table in tables if table.removeprefix("of ") not in held[0])
+            with server.connection(nodes.database) as connection, connection.cursor() as cursor:
+                cursor.execute("SET synchronous_commit = local")
+                cursor.execute(f"COMMIT PREPARED '{other.removeprefix('of ')}'")
+        finally:
+            server.query("postgres", "ALTER SYSTEM RESET synchronous_standby_names")
+            server.query("postgres", "SELECT pg_reload_conf()")
+        result = healing.result()
+    assert not result.get("failed"), result["msg"]
+    assert [step["action"] for step in result["steps"]] == ["commit", "commit", "delete"] and result["after"] == []
+    assert made(nodes, "dn1") == tables and recorded(nodes) == 0
+
+
+def wait_for(ask: Callable[[], list], seconds: float = 30) -> list:
+    end = time.monotonic() + seconds
+    while not (found := ask()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return found
 
 
 def test_only_the_named_nodes(nodes):

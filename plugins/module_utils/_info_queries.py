@@ -58,9 +58,10 @@ SELECT h.schema_name AS schema, h.table_name AS relation, pg_get_userbyid(c.relo
  ORDER BY 1, 2
 """
 
+# Of chunks that are put by PostgreSQL knows so little that it compiles the query first, which takes longer than reading them three times.
 _PLACEMENT = f"""
-WITH chunk AS (
-  SELECT c.id, c.hypertable_id, c.schema_name, c.table_name, h.replication_factor AS wanted
+WITH chunk AS NOT MATERIALIZED (
+  SELECT c.id, c.hypertable_id, h.replication_factor AS wanted
     FROM _timescaledb_catalog.chunk c JOIN _timescaledb_catalog.hypertable h ON h.id = c.hypertable_id
    WHERE h.replication_factor > 0 AND NOT c.dropped),
 total AS (SELECT hypertable_id, count(*) AS chunks FROM chunk GROUP BY 1),
@@ -70,12 +71,13 @@ placed AS (
             FROM _timescaledb_catalog.chunk_data_node d JOIN chunk c ON c.id = d.chunk_id GROUP BY 1, 2) AS counted
    GROUP BY 1),
 lacking AS (
-  SELECT c.hypertable_id, count(*) AS chunks, (array_agg(format('%I.%I', c.schema_name, c.table_name) ORDER BY c.id))[1:{_SAMPLE}] AS sample
+  SELECT c.hypertable_id, count(*) AS chunks, (array_agg(c.id ORDER BY c.id))[1:{_SAMPLE}] AS sample
     FROM chunk c LEFT JOIN (SELECT chunk_id, count(*) AS copies FROM _timescaledb_catalog.chunk_data_node GROUP BY 1) AS d ON d.chunk_id = c.id
    WHERE coalesce(d.copies, 0) < c.wanted
    GROUP BY 1)
 SELECT h.schema_name AS schema, h.table_name AS relation, coalesce(t.chunks, 0) AS chunks, p.nodes AS chunks_by_node,
-       coalesce(l.chunks, 0) AS under_replicated, l.sample,
+       coalesce(l.chunks, 0) AS under_replicated,
+       (SELECT array_agg(format('%I.%I', c.schema_name, c.table_name) ORDER BY c.id) FROM _timescaledb_catalog.chunk c WHERE c.id = ANY (l.sample)) AS sample,
        (SELECT jsonb_agg(node_name) FROM _timescaledb_catalog.hypertable_data_node d WHERE d.hypertable_id = h.id) AS attached
   FROM _timescaledb_catalog.hypertable h
   LEFT JOIN total t ON t.hypertable_id = h.id

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing, suppress
+from threading import Lock
 from time import monotonic, sleep
 from typing import Any
 
@@ -91,6 +92,7 @@ class ChunkMover:
         self._cleaner = Cleaner(module, access_node)
         # By hypertable, until when no move may have its writers wait again.
         self._rests: dict[int, float] = {}
+        self._drops: dict[str, Lock] = {}
 
     def move(self, move: ChunkMove) -> int:
         """Move or copy one chunk and return its rows. Raises ClusterError; what it leaves then is for clean_up()."""
@@ -130,7 +132,9 @@ class ChunkMover:
             keeper.close()
             copy.result()
             if move.deletes:
-                drop_copy(control, self._access_node, move.chunk, move.source)
+                # Two at a time on one data node lock what chunks share, their slices of dimensions, in any order.
+                with self._drops.setdefault(move.source, Lock()):
+                    drop_copy(control, self._access_node, move.chunk, move.source)
             else:
                 self._tell_writers(control, move)
             self._end_pause(control, move, begun)

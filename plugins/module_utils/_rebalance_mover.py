@@ -69,7 +69,7 @@ SELECT array_agg(node_name::text) AS nodes FROM _timescaledb_catalog.chunk_data_
 """
 # Two copies of one hypertable that tell writers at the same moment: "tuple concurrently updated", from its row in TimescaleDB's catalogue.
 _ALONE = "SELECT pg_advisory_xact_lock(hashtext('timescaledb.multinode tells writers'), %s)"
-_POLL = 0.02
+_POLL = 0.05
 # How much longer writers are left alone than they were made to wait.
 _REST = 4
 _CATCH_UP_SECONDS = 60

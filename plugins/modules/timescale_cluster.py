@@ -79,6 +79,7 @@ options:
     description:
       - Sessions of the access node that add new nodes side by side. With one, the nodes are added one after the other over the one
         connection of the task.
+      - Where hypertables are made on the new nodes in the same task, one of them connects to the nodes meanwhile, as each of them is there.
     type: int
     default: 1
 extends_documentation_fragment:

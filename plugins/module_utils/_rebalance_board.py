@@ -82,7 +82,7 @@ class Board:
     def homeless(self) -> list[tuple[int, int]]:
         """Chunk and slot of every copy that has to be placed, the biggest first: those that are lacking, and those on nodes that leave."""
         leaving = {number for number, node in enumerate(self.fleet.nodes) if node.leaves} | {NOWHERE}
-        if not any(node in self.slots for node in leaving):
+        if leaving.isdisjoint(self.slots):
             return []
         return [(self.chunk_of(slot), slot) for slot, node in enumerate(self.slots) if node in leaving]
 

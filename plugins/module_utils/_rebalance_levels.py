@@ -43,8 +43,8 @@ def band(total: int, weights: list[float], biggest: list[int], limits: list[floa
     # An exact sum is the same in whatever order the nodes are listed.
     found = shares(_least_level(lambda level: fsum(shares(level)) >= total, highest))
     least = [floor(share * (1 - tolerance)) for share in found]
-    # A limit is a limit; rounding leaves room for the fraction of a byte.
-    most = [int(min(ceil(share * (1 + tolerance)), limit)) for share, limit in zip(found, limits)]
+    # A limit is a limit, and so is the tolerance; without any, rounding leaves room for the fraction of a byte.
+    most = [int(min(max(floor(share * (1 + tolerance)), ceil(share)), limit)) for share, limit in zip(found, limits)]
     return Band(found, least, most)
 
 

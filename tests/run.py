@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -43,7 +43,8 @@ def main(wanted: list[str]) -> int:
     engine = _prepare(wanted)
     print(f"engine: {engine}", flush=True)
     outcomes: dict[str, Outcome] = {}
-    test_hosts = TestHosts(bool(ON_HOSTS & set(wanted)))
+    pool = ThreadPoolExecutor(max_workers=1)
+    test_hosts = pool.submit(_make_test_hosts, bool(ON_HOSTS & set(wanted)))
     # Two lanes side by side, for two cores: what needs only this machine, and what needs test hosts, each stage hosts of its own. The first one, when
     # it is through, helps the other.
     local, on_hosts = deque(_local_stages(wanted)), deque(_host_stages(wanted, test_hosts, outcomes))
@@ -68,31 +69,19 @@ def _prepare(wanted: list[str]) -> str:
     return prepare.prepare().description
 
 
-class TestHosts:
-    """The container engine and the images of test hosts, which are made while the stages run that need none."""
+def _make_test_hosts(needed: bool) -> bool:
+    """The container engine and the images of test hosts, made while the stages run that need none. False where there are none."""
+    if not needed:
+        return False
+    import daemon
+    import image
 
-    def __init__(self, needed: bool) -> None:
-        self._ready = Future[bool]()
-        if needed:
-            threading.Thread(target=self._make).start()
-
-    def are_ready(self) -> bool:
-        """Waits for them; False where there can be none."""
-        return self._ready.result()
-
-    def _make(self) -> None:
-        import daemon
-        import image
-
-        begin = time.monotonic()
-        try:
-            there = daemon.ensure()
-            if there:
-                image.ensure_all()
-                print(f"test hosts are ready after {time.monotonic() - begin:.0f} s", flush=True)
-            self._ready.set_result(there)
-        except Exception as error:  # each stage that waits for them says so
-            self._ready.set_exception(error)
+    begin = time.monotonic()
+    if not daemon.ensure():
+        return False
+    image.ensure_all()
+    print(f"test hosts are ready after {time.monotonic() - begin:.0f} s", flush=True)
+    return True
 
 
 def _local_stages(wanted: list[str]) -> list[Stage]:
@@ -105,7 +94,7 @@ def _local_stages(wanted: list[str]) -> list[Stage]:
     return [(name, stage) for name, stage in stages.items() if name in wanted]
 
 
-def _host_stages(wanted: list[str], test_hosts: TestHosts, outcomes: dict[str, Outcome]) -> list[Stage]:
+def _host_stages(wanted: list[str], test_hosts: Future[bool], outcomes: dict[str, Outcome]) -> list[Stage]:
     stages: list[Stage] = []
     if "molecule" in wanted:
         import engine
@@ -132,9 +121,9 @@ def _host_stages(wanted: list[str], test_hosts: TestHosts, outcomes: dict[str, O
     return [(name, partial(_on_test_hosts, test_hosts, name, stage)) for name, stage in stages]
 
 
-def _on_test_hosts(test_hosts: TestHosts, name: str, stage: Callable[[Path], Outcome], log: Path) -> Outcome:
+def _on_test_hosts(test_hosts: Future[bool], name: str, stage: Callable[[Path], Outcome], log: Path) -> Outcome:
     # The demo has hosts on this machine where there are no containers.
-    if test_hosts.are_ready() or stage is hosts.artefact:
+    if test_hosts.result() or stage is hosts.artefact:
         return stage(log)
     outcome = Outcome()
     outcome.skip(name, "no container engine answers or can be started")

@@ -155,8 +155,10 @@ def _run_side_by_side(
             then: otherwise it would connect to one data node after the other when all of them are there, and nothing else would go on.
     """
     first, *others = connections
+    if not others:
+        met = {}
     free: SimpleQueue[Connection] = SimpleQueue()
-    for connection in others if met and others else connections:
+    for connection in others if met else connections:
         free.put(connection)
     failures: list[ClusterError] = []
 
@@ -179,7 +181,7 @@ def _run_side_by_side(
             if not succeeded:
                 continue
             done.append(step)
-            if step.provides in met and others:
+            if step.provides in met:
                 # The step that needs it says what is wrong.
                 with suppress(ClusterError):
                     first.run(met[step.provides], step.subject)

@@ -70,6 +70,8 @@ SELECT array_agg(node_name::text) AS nodes FROM _timescaledb_catalog.chunk_data_
 # Two copies of one hypertable that tell writers at the same moment: "tuple concurrently updated", from its row in TimescaleDB's catalogue.
 _ALONE = "SELECT pg_advisory_xact_lock(hashtext('timescaledb.multinode tells writers'), %s)"
 _POLL = 0.05
+# While writers wait.
+_SHORT_POLL = 0.01
 # How much longer writers are left alone than they were made to wait.
 _REST = 4
 _CATCH_UP_SECONDS = 60
@@ -222,7 +224,7 @@ class ChunkMover:
             if monotonic() > end:
                 cause = f'data node "{move.destination}" did not catch up with "{move.source}" within {_CATCH_UP_SECONDS} s'
                 raise ClusterError(str(move.chunk), cause, "look for the subscription's errors in that node's log, and run the task again")
-            sleep(_POLL / 2)
+            sleep(_SHORT_POLL)
 
     def _compare(self, source: Connection, observer: Connection, move: ChunkMove) -> int:
         """Count what the tables themselves hold: the copy does not know yet that its compressed part belongs to it."""

@@ -1,5 +1,5 @@
 # GPL-3.0-or-later (see LICENSE)
-"""Has Ansible not search for garbage while it runs a playbook of the tests, which took an eighth of its processor time and found next to nothing."""
+"""Has Ansible not search for garbage while it runs a playbook of the tests, which took a tenth of its processor time."""
 
 from __future__ import annotations
 

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import json
 import os
 import runpy
+import signal
 import sys
 import traceback
 from typing import Any
@@ -28,7 +30,12 @@ def run_module(name: str, arguments: dict[str, Any], check: bool = False, diff: 
         _run_in_child(name, arguments, writer, environment or {})
     os.close(writer)
     with open(reader) as output:
-        text = output.read()
+        try:
+            text = output.read()
+        except BaseException:
+            os.kill(child, signal.SIGABRT)
+            print(f"{name} hung:\n{output.read()}")
+            raise
     os.waitpid(child, 0)
     try:
         result = json.loads(text)
@@ -50,6 +57,7 @@ def start_module(name: str, arguments: dict[str, Any]) -> int:
 def _run_in_child(name: str, arguments: dict[str, Any], writer: int, environment: dict[str, str]) -> None:
     os.dup2(writer, 1)
     os.dup2(writer, 2)
+    faulthandler.enable(2)
     sys.stdout = sys.stderr = os.fdopen(1, "w", buffering=1, closefd=False)
     os.environ.update(environment)
     basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()

@@ -31,6 +31,8 @@ SECURED, PASSWORD = "secured", "s3cret/Pass word"
 TEMPLATE, READY = "prepared", "ready"
 
 PORTS = (10000, 32000)
+# Of the tests' own sessions: a limit of pytest's does not reach into the driver.
+NEVER_FOREVER = "-c statement_timeout=300s"
 # A worker's servers take about one gibibyte.
 MEMORY, ROOM = "/dev/shm", 4 * 2**30
 
@@ -196,7 +198,7 @@ class Server:
                     os.kill(process, signal.SIGCONT)
 
     def _connect(self, database: str, user: str = "postgres", options: str = "") -> Any:
-        connection = psycopg2.connect(host=str(self.root), port=self.port, dbname=database, user=user, options=options)
+        connection = psycopg2.connect(host=str(self.root), port=self.port, dbname=database, user=user, options=f"{NEVER_FOREVER} {options}")
         connection.autocommit = True
         return connection
 

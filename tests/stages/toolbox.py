@@ -22,6 +22,8 @@ REQUIREMENTS = CHECKOUT / "tests" / "requirements.txt"
 DISTRIBUTION_PYTHON = "/usr/bin/python3"
 # Of the release of ansible-core in tests/requirements.txt.
 OLDEST_PYTHON = (3, 11)
+# The longest takes a third of it. Without a limit nobody is told what hangs.
+SECONDS_OF_A_COMMAND = 60 * 60
 sys.path[:0] = [str(CHECKOUT / "tests" / folder) for folder in ("containers", "engine")]
 
 
@@ -108,10 +110,14 @@ def environment(collections: Path = TESTED) -> dict[str, str]:
 
 
 def run(command: list[str], log: Path, cwd: Path = CHECKOUT, env: dict[str, str] | None = None) -> bool:
-    """Appends the command and its output to the log; says whether it succeeded."""
+    """Appends the command and its output to the log; says whether it succeeded, which one that hangs has not."""
     with log.open("a") as out:
         print("$", *command, file=out, flush=True)
-        done = subprocess.run(
-            command, cwd=cwd, env=env or environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=False
-        )
+        try:
+            done = subprocess.run(
+                command, cwd=cwd, env=env or environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=False, timeout=SECONDS_OF_A_COMMAND
+            )
+        except subprocess.TimeoutExpired:
+            print(f"broken off after {SECONDS_OF_A_COMMAND} s", file=out)
+            return False
     return done.returncode == 0

@@ -110,8 +110,15 @@ class Fleet:
         end = time.monotonic() + 60
         waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = '_timescaledb_catalog.chunk_copy_operation'::regclass"
         while self.cluster.query(waiting) != [(number,)]:
-            assert time.monotonic() < end and not ended, ended
+            assert time.monotonic() < end and not ended, (ended, self._what_goes_on())
             time.sleep(0.005)
+
+    def _what_goes_on(self) -> list[tuple]:
+        found = self.cluster.query("SELECT completed_stage FROM _timescaledb_catalog.chunk_copy_operation")
+        sessions = "SELECT %s, datname, wait_event, state, backend_type, query FROM pg_stat_activity WHERE state <> 'idle'"
+        for server in (self.cluster.an, *self.servers.values()):
+            found += server.query("postgres", sessions, server.name)
+        return found
 
     @contextmanager
     def dead(self, name: str) -> Iterator[None]:

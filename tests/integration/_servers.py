@@ -185,15 +185,20 @@ class Server:
     @contextmanager
     def hanging(self) -> Iterator[None]:
         """The server takes connections and answers nothing meanwhile, as a host that was cut off the network."""
-        postmaster = (self.data / "postmaster.pid").read_text().split()[0]
-        processes = [*map(int, Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()), int(postmaster)]
-        for process in processes:
-            os.kill(process, signal.SIGSTOP)
+        postmaster = int((self.data / "postmaster.pid").read_text().split()[0])
+        processes = [postmaster]
         try:
+            os.kill(postmaster, signal.SIGSTOP)
+            # From now on it neither has new processes nor forgets those that end.
+            while _state(postmaster) != "T":
+                time.sleep(0.01)
+            processes += map(int, Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split())
+            for process in processes[1:]:
+                os.kill(process, signal.SIGSTOP)
             yield
         finally:
             for process in processes:
-                # A session's own process may have ended meanwhile.
+                # A session's own process may have ended meanwhile, and the first one sees to that.
                 with suppress(ProcessLookupError):
                     os.kill(process, signal.SIGCONT)
 
@@ -306,6 +311,11 @@ class Server:
         """The statements that clients sent to a database, one line each."""
         lines = (line.split("|", 2) for line in self.log_since(offset).splitlines() if line.count("|") >= 2)
         return [text for name, dummy, text in lines if name == database and text.startswith(("LOG:  statement:", "LOG:  execute"))]
+
+
+def _state(process: int) -> str:
+    """As the system says it in one letter: "T" for one that is stopped."""
+    return Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0]
 
 
 def _rows(connection: Any, statement: Any, values: tuple[Any, ...]) -> list[tuple]:

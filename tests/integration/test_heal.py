@@ -106,7 +106,9 @@ def test_what_its_own_session_ends_meanwhile_is_no_failure(nodes):
         server.query("postgres", "SELECT pg_reload_conf()")
         try:
             healing = pool.submit(nodes.run, MODULE, min_age=0)
-            (held,) = wait_for(lambda: server.query(nodes.database, "SELECT query FROM pg_stat_activity WHERE wait_event = 'SyncRep'"))
+            # Jobs of the database may be held as well.
+            held_commits = "SELECT query FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE 'COMMIT PREPARED%'"
+            (held,) = wait_for(lambda: server.query(nodes.database, held_commits))
             (other,) = (table for table in tables if table.removeprefix("of ") not in held[0])
             with server.connection(nodes.database) as connection, connection.cursor() as cursor:
                 cursor.execute("SET synchronous_commit = local")

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, connect_as_login, connect_with
-from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, InterruptedPlan
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import UNDEFINED_OBJECT, ClusterError, InterruptedPlan
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Secret, Statement, Step
 
 # A statement with a password must not reach the server's log, whatever it logs otherwise, nor its statistics, nor what well-known extensions log.
@@ -38,8 +38,6 @@ _BEGIN, _COMMIT, _ROLLBACK = Statement("BEGIN"), Statement("COMMIT"), Statement(
 
 # What it is for is the connection to the data node, which TimescaleDB keeps for the session (tsl/src/remote/connection_cache.c).
 _MEET = "CALL {schema}.distributed_exec('SELECT 1', ARRAY[%s]::name[], transactional => false)"
-
-_UNDEFINED_OBJECT = "42704"
 
 _MAXIMUM_LANES = 16
 
@@ -215,7 +213,7 @@ class _Lanes:
                     progress.begin(connection, step)
                     connection.run(step.statement, step.subject)
                 except ClusterError as error:
-                    if not (step.ends and error.sqlstate == _UNDEFINED_OBJECT):
+                    if not (step.ends and error.sqlstate == UNDEFINED_OBJECT):
                         failures.append(error)
                         return
                 succeeded.add(id(step))

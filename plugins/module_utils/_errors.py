@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Step
 
+# PostgreSQL's code: the object of the statement is not there.
+UNDEFINED_OBJECT = "42704"
+
 
 class ClusterError(Exception):
     """A reason not to go on, complete enough to be shown as it is.

@@ -32,7 +32,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection, connect_as_login
-from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import UNDEFINED_OBJECT, ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_cleaning import DIRECTLY, STOP_WRITERS, Cleaner, connect_to_node, drop_copy
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import ChunkMove, give_up, same_factor
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import read_operations, read_placement
@@ -80,8 +80,9 @@ _SECONDS_TO_END = 5
 # Attempts to have writers wait: a transaction that wrote to the hypertable and stays open is in the way of all of them.
 _ATTEMPTS = 5
 # TimescaleDB drops the slot without waiting for its reader, which it has just told to end: now and then it is still there. And two moves from one
-# data node may be in each other's way in its catalogue, of which PostgreSQL ends one.
-_PASSING = ("is active for PID", "deadlock detected")
+# data node may be in each other's way in its catalogue, of which PostgreSQL ends one. A controller that is busy may come too late to watch a copy.
+_TOO_FAST = "it was copied faster than it could be watched"
+_PASSING = ("is active for PID", "deadlock detected", _TOO_FAST)
 
 
 class ChunkMover:
@@ -176,17 +177,21 @@ class ChunkMover:
                 cause = f'data node "{move.source}" did not begin to send it within {patience}: a transaction that wrote there is still open'
                 remedy = "end it (pg_stat_activity and pg_prepared_xacts on that node, in any database), and run the task again"
                 raise ClusterError(str(move.chunk), cause, remedy)
-            if copy.done():
-                copy.result()
-                raise ClusterError(str(move.chunk), "it was copied faster than it could be watched", "run the task again")
+            _check_that_it_goes_on(copy, move)
             if _run(keeper, _ENABLED, move, move.operation_id)[0]["enabled"]:
                 break
             sleep(_POLL)
         _run(keeper, "BEGIN", move)
-        keeper.run(Statement(_KEEP, {"name": move.operation_id}), str(move.chunk))
+        try:
+            keeper.run(Statement(_KEEP, {"name": move.operation_id}), str(move.chunk))
+        except ClusterError as error:
+            if error.sqlstate != UNDEFINED_OBJECT:
+                raise
+            raise _too_fast(move) from error
+        if not _run(keeper, _ENABLED, move, move.operation_id)[0]["enabled"]:
+            raise _too_fast(move)
         while not _ready(keeper, move):
-            if copy.done():
-                copy.result()
+            _check_that_it_goes_on(copy, move)
             sleep(_POLL)
 
     def _begin_pause(self, control: Connection, move: ChunkMove) -> None:
@@ -253,6 +258,17 @@ class ChunkMover:
         nodes = _run(control, _COPIES, move, move.chunk.id)[0]["nodes"] or []
         if move.destination not in nodes or (move.source in nodes) is move.deletes:
             raise ClusterError(str(move.chunk), f"it is on {', '.join(nodes)} according to the access node", "run the task again")
+
+
+def _check_that_it_goes_on(copy: Future, move: ChunkMove) -> None:
+    """A copy that we mean to hold has failed, or has come to its end without us."""
+    if copy.done():
+        copy.result()
+        raise _too_fast(move)
+
+
+def _too_fast(move: ChunkMove) -> ClusterError:
+    return ClusterError(str(move.chunk), _TOO_FAST, "run the task again")
 
 
 def _ready(keeper: Connection, move: ChunkMove) -> bool:

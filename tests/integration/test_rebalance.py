@@ -10,6 +10,7 @@ from _cluster import DATA_NODE, Cluster
 from _fleet import MODULE, Fleet, Writers
 from _modules import start_module
 from _prepared import gid_of
+from ansible_collections.timescaledb.multinode.plugins.module_utils import _connection
 
 pytestmark = pytest.mark.real_engine("it does not copy chunks between data nodes")
 
@@ -96,6 +97,28 @@ def test_copies_are_alike_whatever_is_written_meanwhile(fleet):
     writers.check("canceling statement", moves)
     rows = [fleet[name].query(fleet.cluster.database, "SELECT time, device, count(*) FROM t GROUP BY 1, 2 ORDER BY 1, 2") for name in ("m1", "m2")]
     assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize("moment", ["before it asks", "before its lock", "before its lock for a little while"])
+def test_a_controller_that_comes_too_late_to_watch_a_copy_makes_another_one(fleet, monkeypatch, moment):
+    """The module's process inherits what is replaced here. A copy looks every 200 ms whether all rows are there."""
+    fleet.register("m1")
+    fleet.distribute(days=2, partitions=1)
+    fleet.register("m2")
+    delays = [1.5 if moment != "before its lock for a little while" else 0.21]
+    run, sleep = _connection.Connection.run, time.sleep
+
+    def late(connection, statement, *arguments, **keywords):
+        if ("COMMENT ON SUBSCRIPTION" if moment != "before it asks" else "subenabled") in statement.template and delays:
+            sleep(delays.pop())
+        return run(connection, statement, *arguments, **keywords)
+
+    monkeypatch.setattr(_connection.Connection, "run", late)
+    result = fleet.cluster.succeed(MODULE, state="drained", nodes=["m1"])
+    monkeypatch.undo()
+    assert len(result["moves"]) == 2 and fleet.left_behind() == []
+    assert fleet.chunks_on("m1") == fleet.known_on("m1") == set() and len(fleet.chunks_on("m2")) == 2
+    assert fleet.cluster.query("SELECT count(*) FROM t") == [(1200,)]
 
 
 def test_a_limit_of_bytes_and_another_run(fleet):

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
@@ -24,16 +25,26 @@ _VARIABLES = (
 )
 
 
-def member_variables(names: list[str], hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The variables of each host that the filters below read, to be handed to them instead of hostvars.
+# Either Ansible's, or what member_variables() has made of them.
+Hostvars = Mapping[str, Mapping[str, Any]] | str
 
-    Ansible puts the variables of a host together each time that somebody asks for them. With n hosts that do so for n hosts, and several times,
-    that is what a run spends its time with.
+
+def member_variables(names: list[str], hostvars: Mapping[str, Mapping[str, Any]]) -> str:
+    """The variables of each host that the filters below read, to be handed to them instead of hostvars, as JSON.
+
+    Ansible puts the variables of a host together each time that somebody asks for them, and looks for templates in every part of a structure each time
+    that it is read, but not in what a filter reads from a text. With n hosts that do so for n hosts, and several times, that is what a run spends its
+    time with.
     """
-    return {name: {key: host[key] for key in _VARIABLES if key in host} for name in names for host in [hostvars[name]]}
+    # Text is also what is secret in a file, which JSON does not know.
+    return json.dumps({name: {key: host[key] for key in _VARIABLES if key in host} for name in names for host in [hostvars[name]]}, default=str)
 
 
-def cluster_members(names: list[str], hostvars: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _read(hostvars: Hostvars) -> Mapping[str, Mapping[str, Any]]:
+    return json.loads(hostvars) if isinstance(hostvars, str) else hostvars
+
+
+def cluster_members(names: list[str], hostvars: Hostvars) -> list[dict[str, Any]]:
     """How each host is reached by the others.
 
     Defaults of roles are not in the hostvars of other hosts, so the same defaults stand here.
@@ -41,7 +52,8 @@ def cluster_members(names: list[str], hostvars: Mapping[str, Mapping[str, Any]])
     Returns:
         For each name: node_name, host, port and database (None where the inventory does not name one).
     """
-    return [_member(name, hostvars[name]) for name in names]
+    known = _read(hostvars)
+    return [_member(name, known[name]) for name in names]
 
 
 def _member(name: str, host: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,7 +65,7 @@ def _member(name: str, host: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
-def source_addresses(names: list[str], hostvars: Mapping[str, Mapping[str, Any]], resolved: Mapping[str, list[str]]) -> list[str]:
+def source_addresses(names: list[str], hostvars: Hostvars, resolved: Mapping[str, list[str]]) -> list[str]:
     """The IP addresses that connections of these hosts come from: what the inventory says, else those that their addresses stand for.
 
     Facts would not do: a host with two networks has its default route in the wrong one, and a run with a limit has no facts of the rest.
@@ -61,12 +73,14 @@ def source_addresses(names: list[str], hostvars: Mapping[str, Mapping[str, Any]]
     Args:
         resolved: the IP addresses of each address, as seen by the host that lets them in.
     """
-    return list(dict.fromkeys(address for name in names for address in _sources(name, hostvars[name], resolved)))
+    known = _read(hostvars)
+    return list(dict.fromkeys(address for name in names for address in _sources(name, known[name], resolved)))
 
 
-def unknown_members(names: list[str], hostvars: Mapping[str, Mapping[str, Any]], resolved: Mapping[str, list[str]]) -> list[str]:
+def unknown_members(names: list[str], hostvars: Hostvars, resolved: Mapping[str, list[str]]) -> list[str]:
     """Those of the hosts whose IP addresses are not known."""
-    return [name for name in names if not _sources(name, hostvars[name], resolved)]
+    known = _read(hostvars)
+    return [name for name in names if not _sources(name, known[name], resolved)]
 
 
 def _sources(name: str, host: Mapping[str, Any], resolved: Mapping[str, list[str]]) -> list[str]:
@@ -75,9 +89,10 @@ def _sources(name: str, host: Mapping[str, Any], resolved: Mapping[str, list[str
     return resolved.get(_member(name, host)["host"], [])
 
 
-def standbys_of(names: list[str], hostvars: Mapping[str, Mapping[str, Any]], primary: str) -> list[str]:
+def standbys_of(names: list[str], hostvars: Hostvars, primary: str) -> list[str]:
     """Those of the hosts that are standbys of this one."""
-    return [name for name in names if hostvars[name].get("timescaledb_standby_of") == primary]
+    known = _read(hostvars)
+    return [name for name in names if known[name].get("timescaledb_standby_of") == primary]
 
 
 def standby_slots(names: list[str]) -> list[str]:

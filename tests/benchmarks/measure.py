@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import resource
 import statistics
 import subprocess
 import time
@@ -78,6 +79,14 @@ def seconds(act: Callable[[], object]) -> float:
     started = time.monotonic()
     act()
     return time.monotonic() - started
+
+
+def costs(act: Callable[[], object]) -> tuple[float, float]:
+    """Wall-clock time of one act, and processor time of the commands that it runs to their end, and of theirs."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    taken = seconds(act)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return taken, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def run(command: list[str], **options: object) -> str:

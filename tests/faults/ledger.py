@@ -37,6 +37,7 @@ class Writers:
         self.refused: dict[int, str] = {}
         self.errors: dict[str, int] = {}
         self.hung = 0
+        self.tables = tuple(TABLES)
         self._batches = iter(range(time.time_ns() // 1_000_000, 1 << 62))
         self.first = next(self._batches)
         self._lock = threading.Lock()
@@ -69,6 +70,15 @@ class Writers:
     def may_go_on(self) -> bool:
         self._go.wait()
         return not self._stopped.is_set()
+
+    @contextlib.contextmanager
+    def writing_to(self, tables: tuple[str, ...]):
+        """Only to these meanwhile."""
+        self.tables = tables
+        try:
+            yield
+        finally:
+            self.tables = tuple(TABLES)
 
     @contextlib.contextmanager
     def paused(self):
@@ -115,7 +125,7 @@ class _Writer(threading.Thread):
                 its.shutdown(socket.SHUT_RDWR)
 
     def _write(self, folder: str) -> None:
-        table = self._random.choice(list(TABLES))
+        table = self._random.choice(self._ledger.tables)
         batch = self._ledger.next_batch()
         asked = False
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from recipes import ADD, BALANCE, DRAIN, HEAL, JOIN, LEAVE, REMOVE, REPLICATE, RETURN, Recipe
+from recipes import ADD, BALANCE, DRAIN, GIVE_UP, HEAL, JOIN, LEAVE, REMOVE, REPLACE, REPLICATE, RETURN, Recipe
 from strikes import Fault
 
 ACCESS = Fault("kill", "access")
@@ -85,6 +85,13 @@ POINTS = (
     Point(RETURN, "attach_chunk", MODULE),
     Point(RETURN, "stale chunks are dropped", WANDERER),
     Point(RETURN, "drop_subscription", SOURCE),
+    Point(GIVE_UP, "the cluster goes on without it", MODULE),
+    Point(GIVE_UP, "the cluster goes on without it", ACCESS),
+    Point(REPLACE, "create_replication_slot", CONTROLLER),
+    Point(REPLACE, "sync", ACCESS),
+    Point(REPLACE, "drop_subscription", SOURCE),
+    Point(REPLACE, "attach_chunk", DESTINATION),
+    Point(REPLACE, "writers are told", MODULE),
     Point(HEAL, "the records are deleted", ACCESS),
     Point(HEAL, "the records are deleted", WANDERER),
     Point(LEAVE, "a hypertable is detached", ACCESS),

@@ -17,7 +17,13 @@ _DEPLOY = "timescaledb.multinode.deploy"
 # The data node on the small disk is the one that chunks leave and come back to, and that leaves the cluster and comes back.
 WANDERER = "data3"
 _HELD = "SELECT count(*) FROM _timescaledb_catalog.chunk_data_node WHERE node_name = '{node}'"
+_FOUND = f"SELECT 1 FROM pg_foreign_server WHERE srvname = '{WANDERER}'"
+_GIVE_UP = f"SELECT alter_data_node('{WANDERER}', available => false)"
 _ALLOW = "SELECT timescaledb_experimental.allow_new_chunks(node_name) FROM timescaledb_information.data_nodes"
+_SHARED = f"""
+SELECT 1 FROM _timescaledb_catalog.chunk c JOIN _timescaledb_catalog.chunk_data_node d ON d.chunk_id = c.id AND d.node_name = '{WANDERER}'
+  JOIN _timescaledb_catalog.hypertable h ON h.id = c.hypertable_id AND h.replication_factor = 2
+"""
 _DROP_COPIES = """
 SELECT _timescaledb_functions.chunk_drop_replica(format('%I.%I', c.schema_name, c.table_name)::regclass, '{node}')
   FROM _timescaledb_catalog.chunk c JOIN _timescaledb_catalog.chunk_data_node d ON d.chunk_id = c.id AND d.node_name = '{node}'
@@ -34,6 +40,10 @@ class Recipe:
         prepare: makes the state from which it has something to do; quick where the recipe before it has left that state.
         steps: by name.
         roles: the hosts that are source and destination, as far as known before a copy is under way.
+        dead: the host that is dead while the playbook runs. TimescaleDB's access node crashes, and with it what holds the step, where a session that
+            writes meets a data node that is. So rows go meanwhile only to the table all of which has another copy.
+        alone: nor does anybody write to that one before the fault has struck, for the cluster does not know yet.
+        settle: makes a whole cluster of what the playbook has left, to be judged.
     """
 
     name: str
@@ -42,6 +52,9 @@ class Recipe:
     prepare: Callable[[], None]
     steps: dict[str, Hold]
     roles: dict[str, str] = field(default_factory=dict)
+    dead: str = ""
+    alone: bool = False
+    settle: Callable[[], None] = lambda: None
 
 
 def _play(recipe: Recipe) -> None:
@@ -59,8 +72,11 @@ def _member(node: str) -> bool:
 
 
 def _all_there() -> None:
+    machines.start(WANDERER)
     if not _member(WANDERER):
         _play(JOIN)
+    if sql(ACCESS_NODE, f"{_FOUND} AND 'available=false' = ANY (srvoptions)"):
+        _play(RETURN)
 
 
 def _before_drain() -> None:
@@ -100,8 +116,32 @@ def _before_join() -> None:
 def _before_return() -> None:
     """It has missed what was written to the chunks that others have too; what it alone has could not be written."""
     _before_drain()
-    sql(ACCESS_NODE, f"SELECT alter_data_node('{WANDERER}', available => false)")
+    sql(ACCESS_NODE, _GIVE_UP)
     time.sleep(3)
+
+
+def _before_replace() -> None:
+    """It has died with copies that it alone shares with one other, and the cluster goes on without it."""
+    _all_there()
+    sql(ACCESS_NODE, _ALLOW)
+    if not sql(ACCESS_NODE, _SHARED):
+        _play(EMPTY)
+        sql(ACCESS_NODE, _ALLOW)
+    sql(ACCESS_NODE, _GIVE_UP)
+    time.sleep(3)
+    machines.kill(WANDERER)
+
+
+def _before_it_is_given_up() -> None:
+    _before_drain()
+    machines.kill(WANDERER)
+
+
+def _come_back() -> None:
+    """The dead one, after others have its copies."""
+    machines.start(WANDERER)
+    machines.wait_for_all()
+    _play(RETURN)
 
 
 def _before_heal() -> None:
@@ -163,6 +203,8 @@ DRAIN = Recipe(
     "drained", _REBALANCE, {"faults_state": "drained", "faults_nodes": [WANDERER]}, _before_drain,
     {**_copy_steps(), _BLOCK.name: _BLOCK}, {"source": WANDERER},
 )
+# What another one has goes to the wanderer.
+EMPTY = Recipe("another one drained", _REBALANCE, {"faults_state": "drained", "faults_nodes": ["data1"]}, lambda: None, {})
 BALANCE = Recipe("balanced", _REBALANCE, {"faults_state": "balanced"}, _before_balance, _copy_steps((WANDERER,)), {"destination": WANDERER})
 REPLICATE = Recipe("replicated", _REBALANCE, {"faults_state": "replicated"}, _before_replicate, _copy_steps(moves=False))
 LEAVE = Recipe(
@@ -239,10 +281,17 @@ RETURN = Recipe(
     },
     {"wanderer": WANDERER},
 )
+_REPLACE = ("timescaledb.multinode.replace_data_node", {"timescaledb_repair_nodes": [WANDERER]})
+GIVE_UP = Recipe(
+    "replace_data_node, its first act", *_REPLACE, _before_it_is_given_up,
+    {step.name: step for step in (on_table("the cluster goes on without it", ACCESS_NODE, "pg_catalog.pg_foreign_server"),)},
+    dead=WANDERER, alone=True, settle=_come_back,
+)
+REPLACE = Recipe("replace_data_node", *_REPLACE, _before_replace, _copy_steps(moves=False), dead=WANDERER, settle=_come_back)
 HEAL = Recipe(
     # What the writers are just ending is younger.
     "heal", "timescaledb.multinode.heal", {"timescaledb_repair_min_age": 2}, _before_heal,
     {step.name: step for step in (on_table("the records are deleted", ACCESS_NODE, "_timescaledb_catalog.remote_txn"),)},
     {"wanderer": WANDERER},
 )
-RECIPES = (DRAIN, BALANCE, REPLICATE, LEAVE, JOIN, REMOVE, ADD, RETURN, HEAL)
+RECIPES = (DRAIN, BALANCE, REPLICATE, LEAVE, JOIN, REMOVE, ADD, RETURN, GIVE_UP, REPLACE, HEAL)

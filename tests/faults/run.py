@@ -11,6 +11,7 @@ Results are in build/faults.json; those of earlier calls for other points stay t
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
@@ -107,9 +108,12 @@ def examine(point: Point, writers: Writers) -> dict:
     reasons = entry["reasons"]
     verdict = judge.Verdict()
     try:
-        point.recipe.prepare()
-        _strike(point, entry)
-        _run_again(point, entry)
+        with writers.writing_to(("double",)) if point.recipe.dead else contextlib.nullcontext():
+            with writers.paused() if point.recipe.alone else contextlib.nullcontext():
+                point.recipe.prepare()
+                _strike(point, entry)
+            _run_again(point, entry)
+            point.recipe.settle()
         with writers.paused():
             verdict = judge.judge(writers)
     except (RuntimeError, subprocess.TimeoutExpired) as error:
@@ -152,7 +156,7 @@ def _strike(point: Point, entry: dict) -> None:
     if strike is not None:
         _wait(run, strike.lasts)
         strike.undo()
-        machines.wait_for_all()
+        machines.wait_for_all(point.recipe.dead)
     entry["first_run"] = {"ended": _wait(run, _SECONDS_TO_END), "seconds": round(time.monotonic() - begin, 1)}
     if run.poll() is None:
         entry["reasons"].append(f"the run did not end within {_SECONDS_TO_END} s after the fault was undone")

@@ -36,7 +36,7 @@ def member_variables(names: list[str], hostvars: Mapping[str, Mapping[str, Any]]
     that it is read, but not in what a filter reads from a text. With n hosts that do so for n hosts, and several times, that is what a run spends its
     time with.
     """
-    # Text is also what is secret in a file, which JSON does not know.
+    # A value from a vault is no text to JSON, up to ansible-core 2.18; str() decrypts it.
     return json.dumps({name: {key: host[key] for key in _VARIABLES if key in host} for name in names for host in [hostvars[name]]}, default=str)
 
 

@@ -16,8 +16,8 @@ options:
     type: list
     required: true
   hostvars:
-    description: The variables of all hosts, or what the filter member_variables has collected of them.
-    type: raw
+    description: The variables of all hosts, or those of them that the filter member_variables has collected.
+    type: dictionary
     required: true
 """
 

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
@@ -25,26 +24,16 @@ _VARIABLES = (
 )
 
 
-# Either Ansible's, or what member_variables() has made of them.
-Hostvars = Mapping[str, Mapping[str, Any]] | str
+def member_variables(names: list[str], hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The variables of each host that the filters below read, to be handed to them instead of hostvars.
 
-
-def member_variables(names: list[str], hostvars: Mapping[str, Mapping[str, Any]]) -> str:
-    """The variables of each host that the filters below read, to be handed to them instead of hostvars, as JSON.
-
-    Ansible puts the variables of a host together each time that somebody asks for them, and looks for templates in every part of a structure each time
-    that it is read, but not in what a filter reads from a text. With n hosts that do so for n hosts, and several times, that is what a run spends its
-    time with.
+    Ansible puts the variables of a host together each time that somebody asks for them. With n hosts that do so for n hosts, and several times,
+    that is what a run spends its time with.
     """
-    # A value from a vault is no text to JSON, up to ansible-core 2.18; str() decrypts it.
-    return json.dumps({name: {key: host[key] for key in _VARIABLES if key in host} for name in names for host in [hostvars[name]]}, default=str)
+    return {name: {key: host[key] for key in _VARIABLES if key in host} for name in names for host in [hostvars[name]]}
 
 
-def _read(hostvars: Hostvars) -> Mapping[str, Mapping[str, Any]]:
-    return json.loads(hostvars) if isinstance(hostvars, str) else hostvars
-
-
-def cluster_members(names: list[str], hostvars: Hostvars) -> list[dict[str, Any]]:
+def cluster_members(names: list[str], hostvars: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """How each host is reached by the others.
 
     Defaults of roles are not in the hostvars of other hosts, so the same defaults stand here.
@@ -52,8 +41,7 @@ def cluster_members(names: list[str], hostvars: Hostvars) -> list[dict[str, Any]
     Returns:
         For each name: node_name, host, port and database (None where the inventory does not name one).
     """
-    known = _read(hostvars)
-    return [_member(name, known[name]) for name in names]
+    return [_member(name, hostvars[name]) for name in names]
 
 
 def _member(name: str, host: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,7 +53,7 @@ def _member(name: str, host: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
-def source_addresses(names: list[str], hostvars: Hostvars, resolved: Mapping[str, list[str]]) -> list[str]:
+def source_addresses(names: list[str], hostvars: Mapping[str, Mapping[str, Any]], resolved: Mapping[str, list[str]]) -> list[str]:
     """The IP addresses that connections of these hosts come from: what the inventory says, else those that their addresses stand for.
 
     Facts would not do: a host with two networks has its default route in the wrong one, and a run with a limit has no facts of the rest.
@@ -73,14 +61,12 @@ def source_addresses(names: list[str], hostvars: Hostvars, resolved: Mapping[str
     Args:
         resolved: the IP addresses of each address, as seen by the host that lets them in.
     """
-    known = _read(hostvars)
-    return list(dict.fromkeys(address for name in names for address in _sources(name, known[name], resolved)))
+    return list(dict.fromkeys(address for name in names for address in _sources(name, hostvars[name], resolved)))
 
 
-def unknown_members(names: list[str], hostvars: Hostvars, resolved: Mapping[str, list[str]]) -> list[str]:
+def unknown_members(names: list[str], hostvars: Mapping[str, Mapping[str, Any]], resolved: Mapping[str, list[str]]) -> list[str]:
     """Those of the hosts whose IP addresses are not known."""
-    known = _read(hostvars)
-    return [name for name in names if not _sources(name, known[name], resolved)]
+    return [name for name in names if not _sources(name, hostvars[name], resolved)]
 
 
 def _sources(name: str, host: Mapping[str, Any], resolved: Mapping[str, list[str]]) -> list[str]:
@@ -89,10 +75,9 @@ def _sources(name: str, host: Mapping[str, Any], resolved: Mapping[str, list[str
     return resolved.get(_member(name, host)["host"], [])
 
 
-def standbys_of(names: list[str], hostvars: Hostvars, primary: str) -> list[str]:
+def standbys_of(names: list[str], hostvars: Mapping[str, Mapping[str, Any]], primary: str) -> list[str]:
     """Those of the hosts that are standbys of this one."""
-    known = _read(hostvars)
-    return [name for name in names if known[name].get("timescaledb_standby_of") == primary]
+    return [name for name in names if hostvars[name].get("timescaledb_standby_of") == primary]
 
 
 def standby_slots(names: list[str]) -> list[str]:

@@ -2,8 +2,8 @@
 """What 60 more data nodes cost a deployment that has nothing to do: hosts that are PostgreSQL clusters on this machine, without containers.
 
 The same machine plays every host, so that only ratios tell. Where they add work of their own only, the second thirty cost what the first thirty did:
-with something for each pair of hosts they would cost nearly three times as much. That is about processor time, for a machine with 65 servers on it is
-not as quick as one with five, whoever asks. And what 60 add to deploy.yml to what they add to a ping.
+with something for each pair of hosts they would cost nearly three times as much. That is about processor time: the clock also tells of what else the
+machine does, with 65 servers on it. And what 60 add to deploy.yml to what they add to a ping.
 """
 
 from __future__ import annotations

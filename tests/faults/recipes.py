@@ -17,7 +17,7 @@ _DEPLOY = "timescaledb.multinode.deploy"
 # The data node on the small disk is the one that chunks leave and come back to, and that leaves the cluster and comes back.
 WANDERER = "data3"
 _HELD = "SELECT count(*) FROM _timescaledb_catalog.chunk_data_node WHERE node_name = '{node}'"
-_FOUND = f"SELECT 1 FROM pg_foreign_server WHERE srvname = '{WANDERER}'"
+_GIVEN_UP = f"SELECT 1 FROM pg_foreign_server WHERE srvname = '{WANDERER}' AND 'available=false' = ANY (srvoptions)"
 _GIVE_UP = f"SELECT alter_data_node('{WANDERER}', available => false)"
 _ALLOW = "SELECT timescaledb_experimental.allow_new_chunks(node_name) FROM timescaledb_information.data_nodes"
 _SHARED = f"""
@@ -72,10 +72,11 @@ def _member(node: str) -> bool:
 
 
 def _all_there() -> None:
+    """Also after the wanderer has died, and others have got its copies."""
     machines.start(WANDERER)
     if not _member(WANDERER):
         _play(JOIN)
-    if sql(ACCESS_NODE, f"{_FOUND} AND 'available=false' = ANY (srvoptions)"):
+    if sql(ACCESS_NODE, _GIVEN_UP):
         _play(RETURN)
 
 
@@ -120,28 +121,26 @@ def _before_return() -> None:
     time.sleep(3)
 
 
-def _before_replace() -> None:
-    """It has died with copies that it alone shares with one other, and the cluster goes on without it."""
+def _share_copies() -> None:
+    """The wanderer has copies of which there is one more each."""
     _all_there()
     sql(ACCESS_NODE, _ALLOW)
     if not sql(ACCESS_NODE, _SHARED):
         _play(EMPTY)
         sql(ACCESS_NODE, _ALLOW)
-    sql(ACCESS_NODE, _GIVE_UP)
-    time.sleep(3)
-    machines.kill(WANDERER)
 
 
 def _before_it_is_given_up() -> None:
-    _before_drain()
+    _share_copies()
     machines.kill(WANDERER)
 
 
-def _come_back() -> None:
-    """The dead one, after others have its copies."""
-    machines.start(WANDERER)
-    machines.wait_for_all()
-    _play(RETURN)
+def _before_replace() -> None:
+    """Given up before it dies, so that no session that writes meets it then."""
+    _share_copies()
+    sql(ACCESS_NODE, _GIVE_UP)
+    time.sleep(3)
+    machines.kill(WANDERER)
 
 
 def _before_heal() -> None:
@@ -285,9 +284,9 @@ _REPLACE = ("timescaledb.multinode.replace_data_node", {"timescaledb_repair_node
 GIVE_UP = Recipe(
     "replace_data_node, its first act", *_REPLACE, _before_it_is_given_up,
     {step.name: step for step in (on_table("the cluster goes on without it", ACCESS_NODE, "pg_catalog.pg_foreign_server"),)},
-    dead=WANDERER, alone=True, settle=_come_back,
+    dead=WANDERER, alone=True, settle=_all_there,
 )
-REPLACE = Recipe("replace_data_node", *_REPLACE, _before_replace, _copy_steps(moves=False), dead=WANDERER, settle=_come_back)
+REPLACE = Recipe("replace_data_node", *_REPLACE, _before_replace, _copy_steps(moves=False), dead=WANDERER, settle=_all_there)
 HEAL = Recipe(
     # What the writers are just ending is younger.
     "heal", "timescaledb.multinode.heal", {"timescaledb_repair_min_age": 2}, _before_heal,

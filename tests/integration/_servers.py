@@ -32,7 +32,7 @@ TEMPLATE, READY = "prepared", "ready"
 
 PORTS = (10000, 32000)
 # Of the tests' own sessions: a limit of pytest's does not reach into the driver.
-NEVER_FOREVER = "-c statement_timeout=300s"
+LONGEST_STATEMENT = "-c statement_timeout=300s"
 # A worker's servers take about one gibibyte.
 MEMORY, ROOM = "/dev/shm", 4 * 2**30
 
@@ -203,7 +203,7 @@ class Server:
                     os.kill(process, signal.SIGCONT)
 
     def _connect(self, database: str, user: str = "postgres", options: str = "") -> Any:
-        connection = psycopg2.connect(host=str(self.root), port=self.port, dbname=database, user=user, options=f"{NEVER_FOREVER} {options}")
+        connection = psycopg2.connect(host=str(self.root), port=self.port, dbname=database, user=user, options=f"{LONGEST_STATEMENT} {options}")
         connection.autocommit = True
         return connection
 

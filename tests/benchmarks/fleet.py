@@ -1,9 +1,13 @@
 # GPL-3.0-or-later (see LICENSE)
 """What 60 more data nodes cost a deployment that has nothing to do: hosts that are PostgreSQL clusters on this machine, without containers.
 
-The same machine plays every host, so that only ratios tell. Where they add work of their own only, the second thirty cost what the first thirty did:
-with something for each pair of hosts they would cost nearly three times as much. That is about processor time: the clock also tells of what else the
-machine does, with 65 servers on it. And what 60 add to deploy.yml to what they add to a ping.
+The same machine plays every host, so that only ratios tell. All servers run from the first measurement to the last, and only the inventory changes:
+a machine with more of them is a slower one, and each look at a host takes longer where it has the processes and files of more hosts to go through. No
+host of a real fleet has those of the others.
+
+Where data nodes add work of their own only, the second thirty cost what the first thirty did: with something for each pair of hosts they would cost
+nearly three times as much. That is about processor time: the clock also tells of what else the machine does. And what 60 add to deploy.yml to what they
+add to a ping.
 """
 
 from __future__ import annotations
@@ -43,19 +47,20 @@ def measure(folder: Path) -> Iterator[Figure]:
     )
     added = Figure(f"{MANY - FEW} more data nodes, deploy with nothing to do", "added to deploy.yml", "added to ansible -m ping")
     try:
-        few, some, many = (fleet.measure(nodes) for nodes in (FEW, SOME, MANY))
+        for _round in range(ROUNDS):
+            # The largest first, whose servers stay.
+            on_many, on_some, on_few = (fleet.measure(nodes) for nodes in (MANY, SOME, FEW))
+            linear.theirs_seconds.append(on_some.processor - on_few.processor)
+            linear.ours_seconds.append(on_many.processor - on_some.processor)
+            added.theirs_seconds.append(on_many.ping - on_few.ping)
+            added.ours_seconds.append(on_many.deploy - on_few.deploy)
     finally:
         fleet.remove()
-    for on_few, on_some, on_many in zip(few, some, many):
-        linear.theirs_seconds.append(on_some.processor - on_few.processor)
-        linear.ours_seconds.append(on_many.processor - on_some.processor)
-        added.theirs_seconds.append(on_many.ping - on_few.ping)
-        added.ours_seconds.append(on_many.deploy - on_few.deploy)
     yield linear
     yield added
 
 
-class _Round(NamedTuple):
+class _Costs(NamedTuple):
     """Seconds of a ping and of deploy.yml with nothing to do, and processor time of the latter."""
 
     ping: float
@@ -68,11 +73,11 @@ class _Fleet:
         self._inventory = folder / "fleet.json"
         self._password = folder / "fleet.password"
 
-    def measure(self, nodes: int) -> list[_Round]:
+    def measure(self, nodes: int) -> _Costs:
         """On so many data nodes and their access node."""
         self._inventory.write_text(json.dumps(_inventory(nodes, self._password)))
         self._ansible("ansible-playbook", "timescaledb.multinode.deploy")
-        return [_Round(self._ping(), *self._deploy(nodes)) for _round in range(ROUNDS)]
+        return _Costs(self._ping(), *self._deploy(nodes))
 
     def remove(self) -> None:
         known = run(["pg_lsclusters", "--no-header"])
@@ -111,10 +116,17 @@ def _inventory(nodes: int, password: Path) -> dict[str, object]:
         "timescaledb_host_passfile": PASSFILE,
         "timescaledb_host_settings": {"shared_buffers": "16MB", "max_connections": 60, "max_worker_processes": 30},
         "timescaledb_database_password_file": str(password),
+        # Those that are not in the inventory leave the cluster.
+        "timescaledb_cluster_prune": True,
     }
     ports = {f"data{number}": {"timescaledb_host_port": FIRST_PORT + number} for number in range(1, nodes + 1)}
+    members = [
+        # Come back with the inventory.
+        {"node_name": name, "host": "127.0.0.1", "port": variables["timescaledb_host_port"], "reclaim": "membership"}
+        for name, variables in ports.items()
+    ]
     return {
         "all": {"vars": local},
-        "timescale_access_node": {"hosts": {"access": {"timescaledb_host_port": FIRST_PORT}}},
+        "timescale_access_node": {"hosts": {"access": {"timescaledb_host_port": FIRST_PORT, "timescaledb_cluster_data_nodes": members}}},
         "timescale_data_nodes": {"hosts": ports},
     }

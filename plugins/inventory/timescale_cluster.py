@@ -15,8 +15,12 @@ description:
   - Its source is a file whose name ends in C(timescale_cluster.yml) or C(timescale_cluster.yaml).
   - The access node is logged in to from the controller. Where its C(pg_hba.conf) does not let the controller in, forward its Unix domain
     socket, for example with C(ssh -N -L ./.s.PGSQL.5432:/var/run/postgresql/.s.PGSQL.5432 postgres@an1) and O(login_unix_socket=.).
-  - "What an access node cannot tell: passwords, additional lines of C(pg_hba.conf), package repositories, and settings of data nodes alone.
+  - "What an access node cannot tell: passwords, lines of C(timescaledb_host_hba_rules), package repositories, and settings of data nodes alone.
     Settings that were given by C(timescaledb_host_settings) are read from the access node's file, by superusers only."
+  - Nor does it know the standbys of the cluster. Without the group C(timescale_standbys) and each one's C(timescaledb_standby_of) beside this
+    inventory, C(deploy) takes them out of C(pg_hba.conf).
+  - Hypertables are declared without the C(definition) of their tables, so that new hosts need the tables first, as by a dump of the schema.
+  - A name in the database that would be a template in an inventory is refused, and nothing is read.
   - Roles, schemas, extensions and owners are not declared by what it yields, so that C(deploy) leaves them as they are. Which roles the access
     node uses to log in to data nodes is read by superusers from its certificates or its passfile, and is in C(timescaledb_host_node_roles), so
     that data nodes still let them in. Their passwords have to be given in C(timescaledb_database_passwords).
@@ -161,10 +165,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 observed = _observe(connection)
             finally:
                 connection.close()
+            address = self.get_option("access_node_address") or options["login_host"] or None
+            return adopted(observed, name, address, self.get_option("host_names"))
         except ClusterError as error:
             raise AnsibleParserError(str(error)) from error
-        address = self.get_option("access_node_address") or options["login_host"] or None
-        return adopted(observed, name, address, self.get_option("host_names"))
 
     def _fill(self, found: Adopted) -> None:
         for group, hosts in found.hosts.items():

@@ -103,8 +103,7 @@ def _run_in_turn(module: AnsibleModule, connection: Connection, access_node: Acc
 
 def _run_together(module: AnsibleModule, connection: Connection, access_node: AccessNode, steps: list[Step], done: list[Step], progress: _Progress) -> None:
     """Few transactions: with many data nodes, the two-phase commit of one takes as long as what is in it."""
-    for first in range(0, len(steps), _STEPS_OF_A_TRANSACTION):
-        some = steps[first : first + _STEPS_OF_A_TRANSACTION]
+    for some in transactions(steps):
         begun: list[Step] = []
         try:
             connection.run(_BEGIN, some[0].subject)
@@ -116,6 +115,23 @@ def _run_together(module: AnsibleModule, connection: Connection, access_node: Ac
                 connection.run(_ROLLBACK, some[0].subject)
             raise InterruptedPlan(error, done) from error
         done += begun
+
+
+def transactions(steps: list[Step]) -> Iterator[list[Step]]:
+    """The steps in pieces, each for one transaction. What is done to one object stays together, as far as there is room for it: a table that has been
+    distributed and not been given back to its owner is not seen to be unfinished by the next run."""
+    piece: list[Step] = []
+    for _subject, group in groupby(steps, key=lambda step: step.subject):
+        of_one = list(group)
+        if piece and len(piece) + len(of_one) > _STEPS_OF_A_TRANSACTION:
+            yield piece
+            piece = []
+        piece += of_one
+        while len(piece) > _STEPS_OF_A_TRANSACTION:
+            yield piece[:_STEPS_OF_A_TRANSACTION]
+            piece = piece[_STEPS_OF_A_TRANSACTION:]
+    if piece:
+        yield piece
 
 
 @contextmanager

@@ -89,7 +89,8 @@ class Connection:
                     return []
                 columns = [column[0] for column in cursor.description]
                 return [dict(zip(columns, (row[name] for name in columns))) for row in cursor.fetchall()]
-        except DriverError as error:
+        # A value that psycopg2 cannot send, such as text with a NUL, is not an error of its own kind.
+        except (DriverError, ValueError) as error:
             raise server_error(error, subject, self.name) from error
 
     def render(self, statement: Statement) -> str:

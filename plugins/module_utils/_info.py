@@ -52,9 +52,9 @@ def chosen_subsets(gather_subset: list[str]) -> list[str]:
         raise ClusterError("option gather_subset", f"there is no {', '.join(unknown)}", f"choose of all, min, {', '.join(SUBSETS)}, or ! with one of them")
     without = {name[1:] for name in gather_subset if name.startswith("!")}
     wanted = {name for name in gather_subset if not name.startswith("!")}
-    # Only exclusions: of everything, as with ansible.builtin.setup.
-    everything = "all" in wanted or not wanted
-    return [name for name in SUBSETS if (everything or name in wanted) and name not in without and "all" not in without]
+    # As with ansible.builtin.setup: only exclusions are of everything, and what is named is wanted whatever else is said.
+    everything = ("all" in wanted or not wanted) and "all" not in without
+    return [name for name in SUBSETS if name in wanted or (everything and name not in without)]
 
 
 def ask_access_node(connection: Connection, access_node: AccessNode, subsets: list[str]) -> Answers:
@@ -86,7 +86,9 @@ def ask_data_nodes(module: AnsibleModule, access_node: AccessNode, subsets: list
 
     def ask(node: DataNode) -> Answers:
         parameters = access_node.connection_parameters(node.endpoint, None, connect_timeout)
-        connection, reason = connect_with(module, dict(parameters, options=WITHOUT_LIBRARIES))
+        # What a crash has left prepared keeps its locks: sizes would wait for them without end.
+        options = f"{WITHOUT_LIBRARIES} -c lock_timeout={connect_timeout * 1000}"
+        connection, reason = connect_with(module, dict(parameters, options=options))
         if connection is None:
             return Answers(reason=reason)
         values = {"settings": (NAMES,), "stale_chunks": (known_chunks.get(node.node_name, "{}"),)}
@@ -107,7 +109,10 @@ def _answers_of(connection: Connection, subject: str, asked: list[str], values: 
     answers = Answers()
     if "nodes" in asked:
         begin = monotonic()
-        connection.run(Statement("SELECT 1"), subject)
+        try:
+            connection.run(Statement("SELECT 1"), subject)
+        except ClusterError as error:
+            return Answers(reason=error.cause)
         answers.latency = monotonic() - begin
     for name in asked:
         _ask(connection, name, QUERIES[name].data_node or "", values.get(name, ()), answers, subject)

@@ -152,7 +152,8 @@ _JOBS = """
 SELECT j.job_id, j.application_name::text AS application_name, format('%I.%I', j.proc_schema, j.proc_name) AS procedure,
        j.schedule_interval::text AS schedule_interval, j.scheduled, j.config,
        CASE WHEN j.hypertable_name IS NOT NULL THEN format('%I.%I', j.hypertable_schema, j.hypertable_name) END AS hypertable,
-       s.last_run_status, s.last_run_started_at AS last_start, s.last_successful_finish, s.next_start, s.total_runs, s.total_failures
+       s.last_run_status, nullif(s.last_run_started_at, '-infinity') AS last_start, nullif(s.last_successful_finish, '-infinity') AS last_successful_finish,
+       nullif(nullif(s.next_start, '-infinity'), 'infinity') AS next_start, s.total_runs, s.total_failures
   FROM timescaledb_information.jobs j LEFT JOIN timescaledb_information.job_stats s USING (job_id)
  ORDER BY 1
 """

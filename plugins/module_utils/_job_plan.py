@@ -19,9 +19,10 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_jobs
 
 # After a failure the server waits for retry_period times the number of failures in a row, up to 20 times and up to five intervals
 # (calculate_next_start_on_failure() in src/bgw/job_stat.c). With a twentieth of the interval a data node that stays dead is tried again
-# soon at first, and never costs the others more than one interval.
-_ADD = "SELECT {schema}.alter_job({schema}.add_job(%s::regproc, %s::interval), retry_period => %s::interval / 20)"
-_ALTER = "SELECT {schema}.alter_job(%s, schedule_interval => %s::interval, retry_period => %s::interval / 20, scheduled => true)"
+# soon at first, and never costs the others more than one interval. A run that hangs with a data node ends before the next one is due.
+_HOW = "max_runtime => %s::interval, retry_period => %s::interval / 20"
+_ADD = f"SELECT {{schema}}.alter_job({{schema}}.add_job(%s::regproc, %s::interval), {_HOW})"
+_ALTER = f"SELECT {{schema}}.alter_job(%s, schedule_interval => %s::interval, {_HOW}, scheduled => true)"
 _DELETE = "SELECT {schema}.delete_job(%s)"
 _SCHEMA_SUBJECT = f'schema "{SCHEMA}"'
 
@@ -37,10 +38,18 @@ def shown(name: str, job: Job) -> dict[str, Any]:
     return dict(
         job=name,
         schedule_interval=first.schedule_interval if first else None,
+        max_runtime=first.max_runtime if first else None,
         scheduled=first.scheduled if first else False,
         procedure_is_ours=job.procedure_is_ours,
         jobs=len(job.scheduled),
     )
+
+
+def _drift(job: ScheduledJob, interval: str) -> str:
+    """What is not as it should be; empty where nothing is."""
+    settings = {"schedule_interval": job.schedule_interval, "max_runtime": job.max_runtime}
+    reasons = [f"{name} is {found}, wanted {interval}" for name, found in settings.items() if found != interval]
+    return ", ".join(reasons + ([] if job.scheduled else ["it is not scheduled"]))
 
 
 class JobPlanner:
@@ -76,18 +85,15 @@ class JobPlanner:
             self.steps.append(Step(wanted.subject, f"{action} procedure", reason, creation(wanted.name, self._access_node)))
         interval = found.wanted_interval or ""
         if not found.scheduled:
-            values = (f'"{SCHEMA}".{PROCEDURES[wanted.name]}', interval, interval)
+            values = (f'"{SCHEMA}".{PROCEDURES[wanted.name]}', interval, interval, interval)
             self._call(wanted, "add", "it does not exist", _ADD, *values)
-        elif found.scheduled[0].schedule_interval != interval:
-            reason = f"schedule_interval is {found.scheduled[0].schedule_interval}, wanted {interval}"
-            self._call(wanted, "alter", reason, _ALTER, found.scheduled[0].job_id, interval, interval)
-        elif not found.scheduled[0].scheduled:
-            self._call(wanted, "alter", "it is not scheduled", _ALTER, found.scheduled[0].job_id, interval, interval)
+        elif reasons := _drift(found.scheduled[0], interval):
+            self._call(wanted, "alter", reasons, _ALTER, found.scheduled[0].job_id, interval, interval, interval)
         for job in found.scheduled[1:]:
             self._call(wanted, "delete", f"job {job.job_id} does the same", _DELETE, job.job_id)
         self._check_rights(wanted, found, bool(self.steps[first:]))
-        kept = found.scheduled[0] if found.scheduled else ScheduledJob(0, interval)
-        scheduled = (replace(kept, schedule_interval=interval, scheduled=True),)
+        kept = found.scheduled[0] if found.scheduled else ScheduledJob(0, interval, interval)
+        scheduled = (replace(kept, schedule_interval=interval, max_runtime=interval, scheduled=True),)
         there = dict(schema_exists=True, owns_schema=True, procedure_exists=True, procedure_is_ours=True)
         self.after[wanted.name] = replace(found, **there, scheduled=scheduled)
 

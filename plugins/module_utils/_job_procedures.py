@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
-from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import functions_schema
+from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import PING_WITH_TIMEOUT, functions_schema
 
 # A schema of the collection's own: what is in it can be told from what others made, whatever role and database a task logs in to.
 SCHEMA = "timescaledb_multinode"
@@ -30,6 +30,9 @@ ARGUMENTS = "pg_catalog.int4, pg_catalog.jsonb"
 # run on all its data nodes or none. So it is sent to each one alone, one transaction each, and then the access node fetches what they found
 # as ANALYZE would (chunk_api_update_distributed_hypertable_stats() in tsl/src/chunk_api.c). It asks all data nodes of the hypertable at
 # once, so that this has to wait for the next run where one is dead or unavailable.
+#
+# A table that is locked for longer, such as by what a crash has left prepared, must not keep the others waiting. Data nodes are taken in a random
+# order: where one hangs after its answer the run ends by its max_runtime, and must not come to the same one first every time.
 _ANALYZE = """
 DECLARE
   node pg_catalog.name;
@@ -43,9 +46,10 @@ BEGIN
     SELECT s.srvname FROM pg_foreign_server s JOIN pg_foreign_data_wrapper f ON f.oid = s.srvfdw
      WHERE f.fdwname = 'timescaledb_fdw' AND has_server_privilege(s.oid, 'USAGE')
        AND NOT EXISTS (SELECT FROM pg_options_to_table(s.srvoptions) WHERE option_name = 'available' AND option_value = 'false')
-     ORDER BY 1
+     ORDER BY random()
   LOOP
     BEGIN
+      {ping}
       CALL {schema}.distributed_exec('SELECT 1', ARRAY[node]);
       answering := array_append(answering, node);
     EXCEPTION WHEN OTHERS THEN
@@ -66,6 +70,7 @@ BEGIN
        ORDER BY 1
     LOOP
       BEGIN
+        CALL {schema}.distributed_exec('SET LOCAL lock_timeout TO ''10s''', ARRAY[node]);
         CALL {schema}.distributed_exec('ANALYZE ' || hypertable, ARRAY[node]);
       EXCEPTION WHEN OTHERS THEN
         RAISE WARNING '% is not analyzed on data node "%": %', hypertable, node, SQLERRM;
@@ -120,6 +125,7 @@ BEGIN
   LOOP
     answers := true;
     BEGIN
+      {ping_of_record}
       CALL {schema}.distributed_exec('SELECT 1', ARRAY[node.srvname]);
     EXCEPTION WHEN OTHERS THEN
       answers := false;
@@ -141,6 +147,11 @@ BEGIN
 END
 """
 _BODIES = {"analyze": _ANALYZE, "heal": _HEAL}
+# TimescaleDB waits without end for a server that takes a connection and says nothing, whose processes are stopped or whose disk hangs
+# (TS_NO_TIMEOUT in tsl/src/remote/connection.c). Any other failure is told by what follows, which says what is wrong.
+_PING = """IF NOT {functions}.ping_data_node(%s, '10 s') AND clock_timestamp() > now() + interval '9 s' THEN
+        RAISE EXCEPTION 'it does not answer';
+      END IF;"""
 
 # One transaction: nobody else can call it for a moment.
 _CREATE = """CREATE OR REPLACE PROCEDURE {own}.{procedure}(job_id pg_catalog.int4, config pg_catalog.jsonb) LANGUAGE plpgsql AS $job$%s$job$;
@@ -151,9 +162,16 @@ def _identifiers(access_node: AccessNode) -> dict[str, str]:
     return {"schema": access_node.extension_schema, "functions": functions_schema(access_node.release)}
 
 
+def _template(name: str, access_node: AccessNode) -> str:
+    text = _BODIES[name]
+    for mark, node in (("{ping}", "node"), ("{ping_of_record}", "node.srvname")):
+        text = text.replace(mark, _PING.replace("%s", node) if access_node.release >= PING_WITH_TIMEOUT else "")
+    return text
+
+
 def body(name: str, access_node: AccessNode) -> str:
     """What pg_proc has of the procedure as it should be; identifiers are quoted as the driver does it."""
-    text = _BODIES[name]
+    text = _template(name, access_node)
     for key, identifier in _identifiers(access_node).items():
         text = text.replace(f"{{{key}}}", '"' + identifier.replace('"', '""') + '"')
     return text
@@ -162,4 +180,4 @@ def body(name: str, access_node: AccessNode) -> str:
 def creation(name: str, access_node: AccessNode) -> Statement:
     """Make the procedure, or make it what it should be."""
     names = {"own": SCHEMA, "procedure": PROCEDURES[name]}
-    return Statement(_CREATE.replace("%s", _BODIES[name]), {**names, **_identifiers(access_node)})
+    return Statement(_CREATE.replace("%s", _template(name, access_node)), {**names, **_identifiers(access_node)})

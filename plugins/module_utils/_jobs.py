@@ -14,6 +14,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
 from ansible_collections.timescaledb.multinode.plugins.module_utils._job_procedures import PROCEDURES, SCHEMA, body
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
+from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import JOB_OWNER_IS_REGROLE
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_jobs import WantedJob
 
 # Jobs know their procedures by name. Whoever can put another procedure under that name, or change ours, can have it run as the job's owner.
@@ -33,8 +34,8 @@ SELECT w.name, w.schedule_interval::text AS wanted_interval, w.schedule_interval
                  UNION SELECT grantee FROM aclexplode(n.nspacl) WHERE privilege_type = 'CREATE') AS o
           LEFT JOIN pg_roles s ON s.oid = o.oid
          WHERE o.oid IS NOT NULL AND o.oid <> r.oid AND s.rolsuper IS NOT TRUE) AS strangers,
-       (SELECT jsonb_agg(jsonb_build_object('job_id', j.id, 'schedule_interval', j.schedule_interval::text, 'scheduled', j.scheduled,
-                                            'may_change', pg_has_role(j.owner::oid, 'USAGE')) ORDER BY j.id)
+       (SELECT jsonb_agg(jsonb_build_object('job_id', j.id, 'schedule_interval', j.schedule_interval::text, 'max_runtime', j.max_runtime::text,
+                                            'scheduled', j.scheduled, 'may_change', pg_has_role({owner}, 'USAGE')) ORDER BY j.id)
           FROM _timescaledb_config.bgw_job j WHERE j.proc_schema = n.nspname AND j.proc_name = w.procedure) AS jobs
   FROM (SELECT name, procedure, body, schedule_interval::interval
           FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS t (name, procedure, body, schedule_interval)) AS w
@@ -51,6 +52,7 @@ class ScheduledJob:
 
     job_id: int
     schedule_interval: str
+    max_runtime: str
     scheduled: bool = True
     may_change: bool = True
 
@@ -89,7 +91,8 @@ def observe_jobs(connection: Connection, access_node: AccessNode, wanted: list[W
     names = [job.name for job in wanted]
     procedures = [PROCEDURES[name] for name in names]
     values = (procedures, names, procedures, [body(name, access_node) for name in names], [job.schedule_interval for job in wanted], SCHEMA)
-    rows = connection.run(Statement(_JOBS, values=values), " and ".join(f"option {name}_job" for name in names))
+    owner = "j.owner::oid" if access_node.release >= JOB_OWNER_IS_REGROLE else "j.owner"
+    rows = connection.run(Statement(_JOBS.replace("{owner}", owner), values=values), " and ".join(f"option {name}_job" for name in names))
     return {row.pop("name"): _job(row) for row in rows}
 
 

@@ -53,6 +53,8 @@ SAFE_DROP_DATABASE = Release(2, 9, 2)
 DROP_REMOTE_DATA = Release(2, 8, 0)
 # Helpers move from _timescaledb_internal to a schema of their own (sql/updates/2.11.2--2.12.0.sql).
 FUNCTIONS_SCHEMA = Release(2, 12, 0)
+# ping_data_node(timeout), and bgw_job.owner is a regrole instead of a name (sql/updates/2.10.1--2.10.2.sql).
+PING_WITH_TIMEOUT = JOB_OWNER_IS_REGROLE = Release(2, 10, 2)
 # Up to 2.7.0 a data node must not be newer than the access node; from 2.7.1 on it must not be older
 # (timescaledb#4494; dist_util_is_compatible_version).
 DATA_NODE_NOT_OLDER = Release(2, 7, 1)

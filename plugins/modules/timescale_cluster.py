@@ -64,7 +64,7 @@ options:
         default: present
       schedule_interval:
         description:
-          - Time between two runs, as an interval such as V(12 hours). Required with V(present).
+          - Time between two runs, as an interval such as V(12 hours). Required with V(present). A run that takes longer is ended.
         type: str
   heal_job:
     description:
@@ -207,7 +207,7 @@ before:
       description: The jobs of O(analyze_job) and O(heal_job), with the procedure's state and the number of jobs that run it.
       type: list
       elements: dict
-      sample: [{"job": "heal", "schedule_interval": "00:05:00", "scheduled": true, "procedure_is_ours": true, "jobs": 1}]
+      sample: [{"job": "heal", "schedule_interval": "00:05:00", "max_runtime": "00:05:00", "scheduled": true, "procedure_is_ours": true, "jobs": 1}]
 steps:
   description: What was done in its order; in check mode, what would be done.
   returned: success, and when a step failed

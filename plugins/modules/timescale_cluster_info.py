@@ -15,11 +15,13 @@ description:
     not answer is reported and does not keep the others from being asked.
   - Each subset is a query on the access node, on each data node, or both, V(hardening) four of them, however many hypertables and chunks
     there are.
-  - What the role may not read is null, with a warning.
+  - What the role may not read is null, with a warning. So is what another session, or a transaction that a crash has left prepared, keeps
+    locked for longer than O(connect_timeout).
 options:
   gather_subset:
     description:
-      - The facts to gather. A name that begins with V(!) leaves a subset out.
+      - The facts to gather. V(all) stands for all of them, and a name that begins with V(!) leaves a subset out, as V(!all) does with all. What is
+        named without it is gathered whatever else is said.
       - V(min) stands for what is always there, the access node and the registered data nodes.
       - V(nodes) asks each data node for its versions, latency, recovery and disk use.
       - V(hypertables) are the distributed hypertables with their dimensions and data nodes.
@@ -39,7 +41,7 @@ options:
     default: [all]
   certificate_days:
     description:
-      - Subset V(hardening) tells of certificates that end within this many days.
+      - Subset V(hardening) tells of certificates that end within this many days, 0 to 36500.
     type: int
     default: 30
 attributes:
@@ -468,6 +470,13 @@ def gather(module: AnsibleModule, connection: Connection, subsets: list[str]) ->
     return facts
 
 
+def _check(options: dict) -> None:
+    if options["connect_timeout"] < 1:
+        raise ClusterError("option connect_timeout", f"it is {options['connect_timeout']}", "choose 1 or more seconds")
+    if not 0 <= options["certificate_days"] <= 36500:
+        raise ClusterError("option certificate_days", f"it is {options['certificate_days']}", "choose 0 to 36500 days")
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
@@ -481,6 +490,7 @@ def main() -> None:
     facts = {}
     try:
         subsets = chosen_subsets(module.params["gather_subset"])
+        _check(module.params)
         connection = connect_as_login(module)
         try:
             facts = gather(module, connection, subsets)

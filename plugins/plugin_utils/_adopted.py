@@ -12,11 +12,16 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_jobs import NAMES
+
+_TEMPLATE = re.compile(r"\{[{%#]")
 
 ACCESS_NODE, DATA_NODES = "timescale_access_node", "timescale_data_nodes"
 # Where Debian's packages put data; the roles' own default elsewhere is the same with another top.
@@ -60,8 +65,12 @@ def adopted(observed: Observed, access_node_name: str, access_node_address: str 
         access_node_name: the host's name in the inventory.
         access_node_address: how data nodes and the controller reach it; None: by its name.
         host_names: names in the inventory by data node; those that are left out have the data node's.
+
+    Raises:
+        ClusterErrors: two nodes would be one host, host_names has a node that is none, or a name would be a template in the inventory.
     """
     here = observed.access_node
+    _check_names(list(here.data_nodes), access_node_name, host_names)
     of_access_node: dict[str, Any] = {"ansible_host": access_node_address} if access_node_address else {}
     of_access_node["timescaledb_host_port"] = here.port
     of_data_nodes = {}
@@ -72,7 +81,38 @@ def adopted(observed: Observed, access_node_name: str, access_node_address: str 
             of_data_nodes[host]["timescaledb_cluster_node_name"] = name
         if node.endpoint.database != here.database:
             of_data_nodes[host]["timescaledb_database_name"] = node.endpoint.database
-    return Adopted({ACCESS_NODE: {access_node_name: of_access_node}, DATA_NODES: of_data_nodes}, _variables(observed))
+    made = Adopted({ACCESS_NODE: {access_node_name: of_access_node}, DATA_NODES: of_data_nodes}, _variables(observed))
+    _check_templates(made)
+    return made
+
+
+def _check_names(data_nodes: list[str], access_node_name: str, host_names: dict[str, str]) -> None:
+    errors = [
+        ClusterError("option host_names", f'there is no data node "{name}"', "correct the name") for name in sorted(set(host_names) - set(data_nodes))
+    ]
+    for host, count in Counter([access_node_name, *(host_names.get(name, name) for name in data_nodes)]).items():
+        if count > 1:
+            errors.append(ClusterError(f'host "{host}"', f"{count} nodes of the cluster would be this one", "give one of them another name by host_names"))
+    raise_all(errors)
+
+
+def _check_templates(made: Adopted) -> None:
+    """Whoever may create a table chooses its name, and Ansible runs on the controller what it takes for a template, at the latest from an inventory
+    that was exported."""
+    found = sorted({text for text in _texts([made.hosts, made.variables]) if _TEMPLATE.search(text)})
+    remedy = "give it another name in the database; nothing of the cluster is adopted before that"
+    raise_all([ClusterError("access node", f"what it calls {text!r} would be a template in an inventory, which Ansible runs", remedy) for text in found])
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from _texts(list(value))
+        yield from _texts(list(value.values()))
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part)
 
 
 def _variables(observed: Observed) -> dict[str, Any]:

@@ -47,7 +47,7 @@ SELECT p.proname::text, p.proowner::regrole::text, md5(p.prosrc), p.proacl::text
  WHERE n.nspname = 'timescaledb_multinode' ORDER BY 1
 """
 _JOBS = """
-SELECT job_id, proc_schema::text, proc_name::text, owner::text, schedule_interval::text, retry_period::text, scheduled
+SELECT job_id, proc_schema::text, proc_name::text, owner::text, schedule_interval::text, max_runtime::text, retry_period::text, scheduled
   FROM timescaledb_information.jobs WHERE job_id >= 1000 ORDER BY 1
 """
 _RELATIONS = """
@@ -205,7 +205,7 @@ class Cluster:
         return next(table for table in self.tables() if table["relation"] == relation)
 
     def jobs(self) -> list[dict[str, Any]]:
-        names = ("job_id", "schema", "procedure", "owner", "schedule_interval", "retry_period", "scheduled")
+        names = ("job_id", "schema", "procedure", "owner", "schedule_interval", "max_runtime", "retry_period", "scheduled")
         return [dict(zip(names, row)) for row in self.query(_JOBS)]
 
     def chunks(self) -> list[tuple]:
@@ -245,7 +245,7 @@ class Cluster:
     def _jobs_as_shown(self, names: set[str]) -> list[dict[str, Any]]:
         found = {_PROCEDURE_OF[job["procedure"]]: job for job in self.jobs() if job["schema"] == "timescaledb_multinode"}
         return [
-            dict(job=name, schedule_interval=job["schedule_interval"], scheduled=job["scheduled"], procedure_is_ours=True, jobs=1)
+            dict(job=name, **{key: job[key] for key in ("schedule_interval", "max_runtime", "scheduled")}, procedure_is_ours=True, jobs=1)
             for name, job in sorted(found.items())
             if name in names
         ]

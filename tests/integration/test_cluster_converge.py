@@ -221,3 +221,8 @@ def test_odd_names(cluster):
     result = cluster.converge(CLUSTER, data_nodes=declared, hypertables=tables)
     assert len(result["steps"]) == 7
     cluster.converge(CLUSTER, data_nodes=[dict(declared[0], state="absent", host=None)], hypertables=[dict(tables[0], data_nodes=names[1:])])
+
+
+def test_text_that_no_server_takes_is_refused_without_a_traceback(nodes):
+    message = nodes.run(CLUSTER, hypertables=[dict(relation="a\0b", time_column_name="time")])["msg"]
+    assert "NUL" in message and "Traceback" not in message

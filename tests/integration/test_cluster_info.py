@@ -101,6 +101,26 @@ def test_silent_node_costs_its_timeout_once(nodes, silent_port):
     assert all("timeout" in found["reason"] for found in result["data_nodes"][:3])
 
 
+def test_what_is_locked_by_something_prepared_is_null_and_costs_nothing_else(nodes):
+    nodes.distribute("a")
+    nodes.fill("a", 100)
+    server = nodes.dn("dn2")
+    server.query(nodes.database, "BEGIN; LOCK TABLE a IN ACCESS EXCLUSIVE MODE; PREPARE TRANSACTION 'left by a crash'")
+    try:
+        result = nodes.succeed(INFO, gather_subset=["all", "!jobs"], connect_timeout=1)
+    finally:
+        server.query(nodes.database, "ROLLBACK PREPARED 'left by a crash'")
+    sizes = table(result, "a")["bytes_by_node"]
+    assert sizes["dn1"] > 0 and sizes["dn3"] > 0 and sizes.get("dn2") is None
+    assert any("sizes" in warning and "dn2" in warning and "lock timeout" in warning for warning in result["warnings"])
+    assert [found["gid"] for found in result["prepared_transactions"]] == ["left by a crash"]
+
+
+def test_options_out_of_range(nodes):
+    for option, value in (("connect_timeout", 0), ("certificate_days", 36501), ("certificate_days", -1)):
+        assert f"option {option}: it is {value}" in nodes.run(INFO, **{option: value})["msg"]
+
+
 def test_node_that_is_marked_unavailable_is_asked_all_the_same(nodes):
     nodes.query("SELECT alter_data_node('dn2', available => false)")
     told = node(facts(nodes, "nodes"), "dn2")

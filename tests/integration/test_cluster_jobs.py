@@ -15,8 +15,9 @@ def actions(result: dict) -> list[tuple[str, str]]:
     return [(step["action"], step["object"]) for step in result["steps"]]
 
 
-def intervals(cluster) -> dict[str, tuple[str, str, bool]]:
-    return {job["procedure"]: (job["schedule_interval"], job["retry_period"], job["scheduled"]) for job in cluster.jobs() if job["schema"] == OURS}
+def intervals(cluster) -> dict[str, tuple[str, str, str, bool]]:
+    keys = ("schedule_interval", "max_runtime", "retry_period", "scheduled")
+    return {job["procedure"]: tuple(job[key] for key in keys) for job in cluster.jobs() if job["schema"] == OURS}
 
 
 @pytest.fixture
@@ -37,8 +38,8 @@ def test_jobs_are_added(nodes):
     ]
     assert {step["effect"] for step in result["steps"]} == {"added"} and result["before"]["jobs"] == []
     assert intervals(nodes) == {
-        "analyze_distributed_hypertables": ("12:00:00", "00:36:00", True),
-        "heal_data_nodes": ("00:05:00", "00:00:15", True),
+        "analyze_distributed_hypertables": ("12:00:00", "12:00:00", "00:36:00", True),
+        "heal_data_nodes": ("00:05:00", "00:05:00", "00:00:15", True),
     }
     assert {job["owner"] for job in nodes.jobs()} == {"postgres"}
 
@@ -56,6 +57,7 @@ def test_nobody_else_may_call_the_procedures(scheduled):
         (f"ALTER PROCEDURE {OURS}.heal_data_nodes SECURITY DEFINER", "replace procedure"),
         (f"GRANT EXECUTE ON PROCEDURE {OURS}.heal_data_nodes TO PUBLIC", "replace procedure"),
         ("SELECT alter_job(job_id, schedule_interval => '1 h') FROM timescaledb_information.jobs WHERE proc_name = 'heal_data_nodes'", "alter"),
+        ("SELECT alter_job(job_id, max_runtime => '0') FROM timescaledb_information.jobs WHERE proc_name = 'heal_data_nodes'", "alter"),
         ("SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs WHERE proc_name = 'heal_data_nodes'", "alter"),
         (f"SELECT add_job('{OURS}.heal_data_nodes', '1 h')", "delete"),
         ("SELECT delete_job(job_id) FROM timescaledb_information.jobs WHERE proc_name = 'heal_data_nodes'", "add"),
@@ -74,8 +76,10 @@ def test_drift_is_made_up_for(scheduled, drift, action):
 
 def test_other_intervals(scheduled):
     result = scheduled.converge(CLUSTER, analyze_job=dict(schedule_interval="1 day"), heal_job=dict(schedule_interval="300 s"))
-    assert actions(result) == [("alter", "analyze job")] and result["steps"][0]["reason"] == "schedule_interval is 12:00:00, wanted 1 day"
-    assert intervals(scheduled)["analyze_distributed_hypertables"] == ("1 day", "01:12:00", True)
+    assert actions(result) == [("alter", "analyze job")] and result["steps"][0]["reason"] == (
+        "schedule_interval is 12:00:00, wanted 1 day, max_runtime is 12:00:00, wanted 1 day"
+    )
+    assert intervals(scheduled)["analyze_distributed_hypertables"] == ("1 day", "1 day", "01:12:00", True)
 
 
 def test_removal_leaves_nothing_of_ours_and_all_of_others(scheduled):

@@ -121,6 +121,26 @@ def test_export_is_an_inventory_of_its_own(nodes, inventory, tmp_path):
         assert exported[group]["vars"] == found[group]["vars"]
 
 
+def test_a_table_that_is_named_as_a_template_is_refused(nodes, inventory):
+    name = "{{ lookup(_pipe_, _id_) }}"
+    nodes.distribute(quoted(name))
+    message = " ".join(inventory(fails=True).split())
+    assert "would be a template in an inventory" in message and "lookup" in message
+    nodes.query(f"DROP TABLE {quoted(name)}")
+    assert inventory()[GROUPS[0]]["vars"]["timescaledb_cluster_hypertables"] == []
+
+
+def test_a_table_with_fewer_nodes_than_its_factor_is_left_as_it_is(nodes, inventory):
+    """After a data node was removed by force."""
+    nodes.distribute("a", options=", 'device', replication_factor => 3")
+    nodes.query("SELECT delete_data_node('dn3', force => true)")
+    found = inventory()
+    tables = found[GROUPS[1]]["vars"]["timescaledb_cluster_hypertables"]
+    assert (tables[0]["replication_factor"], tables[0]["data_nodes"]) == (3, ["dn1", "dn2"])
+    nodes.unchanged(CLUSTER, hypertables=tables, prune=False)
+    nodes.refuse(CLUSTER, "needs as many data nodes", hypertables=[dict(tables[0], replication_factor=4)])
+
+
 def test_names_of_ones_own(nodes, inventory):
     keyed = [dict(prefix="pg", key="timescaledb_host_postgresql_version | string")]
     found = inventory(host_names={"dn2": "db-7.example.org"}, compose={"ansible_user": "'me'"}, keyed_groups=keyed)

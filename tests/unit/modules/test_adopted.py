@@ -7,6 +7,7 @@ from pathlib import Path
 import jinja2
 import pytest
 from _build import access_node, data_node
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
 from ansible_collections.timescaledb.multinode.plugins.plugin_utils._adopted import ACCESS_NODE, DATA_NODES, Observed, adopted
 from ansible_collections.timescaledb.multinode.plugins.plugin_utils._settings import Host, server_settings
 
@@ -114,3 +115,42 @@ def test_how_the_nodes_log_in():
     assert by_certificate.items() <= made(settings=DEBIAN | {"ssl": "on", "timescaledb.ssl_dir": "/tls"}).variables.items()
     for settings in ({"ssl": "on"}, {"ssl": "off", "timescaledb.ssl_dir": "/tls"}, {"ssl": "on", "timescaledb.ssl_dir": ""}):
         assert "timescaledb_host_auth_method" not in made(settings=DEBIAN | settings).variables
+
+
+@pytest.mark.parametrize("mark", ["{{ 1 }}", "{% if x %}", "{# x #}"])
+@pytest.mark.parametrize("of", ["table", "node", "column", "database"])
+def test_a_name_that_would_be_a_template_is_refused(mark, of):
+    """Whoever may make a table would have the controller run what its name says."""
+    tables = [dict(relation=mark if of == "table" else "t", time_column_name=mark if of == "column" else "time", default_indexes=True)]
+    node = data_node(mark if of == "node" else "dn1")
+    if of == "database":
+        node = replace(node, endpoint=replace(node.endpoint, database=mark))
+    with pytest.raises(ClusterError) as refused:
+        made(node, hypertables=tables)
+    assert "would be a template" in str(refused.value) and repr(mark) in str(refused.value)
+
+
+def test_braces_that_are_no_template_are_names_as_others():
+    (table,) = made("dn1", hypertables=[dict(relation="a {b} }} {", default_indexes=True)]).variables["timescaledb_cluster_hypertables"]
+    assert table["relation"] == "a {b} }} {"
+
+
+@pytest.mark.parametrize(
+    "names, cause",
+    [
+        ({"dn1": "db", "dn2": "db"}, 'host "db": 2 nodes of the cluster would be this one'),
+        ({"dn1": "dn2"}, 'host "dn2": 2 nodes of the cluster would be this one'),
+        ({"dn1": "an1"}, 'host "an1": 2 nodes of the cluster would be this one'),
+        ({"dn3": "db"}, 'option host_names: there is no data node "dn3"'),
+    ],
+)
+def test_no_node_is_lost_under_the_name_of_another(names, cause):
+    with pytest.raises(ClusterError) as refused:
+        made("dn1", "dn2", names=names)
+    assert cause in str(refused.value)
+
+
+def test_an_access_node_that_is_called_as_a_data_node_needs_a_name_for_it():
+    with pytest.raises(ClusterError, match="2 nodes"):
+        made("an1")
+    assert set(made("an1", names={"an1": "data1"}).hosts[DATA_NODES]) == {"data1"}

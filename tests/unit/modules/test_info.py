@@ -24,7 +24,11 @@ EVERYTHING = list(SUBSETS)
         (["jobs", "nodes"], ["nodes", "jobs"]),
         (["!jobs"], [name for name in EVERYTHING if name != "jobs"]),
         (["all", "!jobs", "!nodes"], [name for name in EVERYTHING if name not in ("jobs", "nodes")]),
-        (["jobs", "!jobs"], []),
+        # What is named is gathered, as by ansible.builtin.setup.
+        (["jobs", "!jobs"], ["jobs"]),
+        (["!all", "jobs"], ["jobs"]),
+        (["!all", "!min", "jobs"], ["jobs"]),
+        (["all", "!all"], []),
         (["min", "jobs"], ["jobs"]),
     ],
 )

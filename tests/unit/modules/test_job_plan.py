@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 MISSING = Job(wanted_interval="12:00:00")
 THERE = replace(
-    MISSING, schema_exists=True, owns_schema=True, procedure_exists=True, procedure_is_ours=True, scheduled=(ScheduledJob(1000, "12:00:00"),)
+    MISSING, schema_exists=True, owns_schema=True, procedure_exists=True, procedure_is_ours=True, scheduled=(ScheduledJob(1000, "12:00:00", "12:00:00"),)
 )
 
 
@@ -37,8 +37,10 @@ def actions(planner: JobPlanner) -> list[str]:
         (THERE, []),
         (replace(THERE, procedure_is_ours=False), ["replace procedure"]),
         (replace(THERE, procedure_exists=False, procedure_is_ours=False), ["create procedure"]),
-        (replace(THERE, scheduled=(ScheduledJob(1, "1 day"), ScheduledJob(2, "12:00:00"))), ["alter", "delete"]),
-        (replace(THERE, scheduled=(ScheduledJob(1, "12:00:00", scheduled=False),)), ["alter"]),
+        (replace(THERE, scheduled=(ScheduledJob(1, "1 day", "1 day"), ScheduledJob(2, "12:00:00", "12:00:00"))), ["alter", "delete"]),
+        (replace(THERE, scheduled=(ScheduledJob(1, "12:00:00", "12:00:00", scheduled=False),)), ["alter"]),
+        # Nothing would end a run that hangs.
+        (replace(THERE, scheduled=(ScheduledJob(1, "12:00:00", "00:00:00"),)), ["alter"]),
     ],
 )
 def test_present(found, expected):
@@ -78,7 +80,7 @@ def test_one_schema_for_both_and_as_long_as_one_needs_it():
         (replace(MISSING, may_create_schema=False), "may not create schema"),
         (replace(THERE, strangers=("app", "PUBLIC")), "app and PUBLIC could have it run something else"),
         (replace(THERE, procedure_is_ours=False, owns_schema=False), "does not own schema"),
-        (replace(THERE, scheduled=(ScheduledJob(7, "1 day", may_change=False),)), "may not change job 7"),
+        (replace(THERE, scheduled=(ScheduledJob(7, "1 day", "1 day", may_change=False),)), "may not change job 7"),
     ],
 )
 def test_refused(found, cause):
@@ -87,10 +89,12 @@ def test_refused(found, cause):
 
 
 def test_rights_do_not_matter_where_nothing_is_to_be_done():
-    found = replace(THERE, owns_schema=False, scheduled=(ScheduledJob(7, "12:00:00", may_change=False),))
+    found = replace(THERE, owns_schema=False, scheduled=(ScheduledJob(7, "12:00:00", "12:00:00", may_change=False),))
     assert decide({"heal": True}, {"heal": found}).errors == []
 
 
+_intervals = st.sampled_from(["12:00:00", "1 day"])
+_scheduled = st.builds(ScheduledJob, st.integers(1000, 1003), _intervals, _intervals, st.booleans())
 found_jobs = st.builds(
     Job,
     wanted_interval=st.just("12:00:00"),
@@ -99,7 +103,7 @@ found_jobs = st.builds(
     procedure_exists=st.booleans(),
     procedure_is_ours=st.booleans(),
     schema_has_more=st.booleans(),
-    scheduled=st.lists(st.builds(ScheduledJob, st.integers(1000, 1003), st.sampled_from(["12:00:00", "1 day"]), st.booleans()), max_size=3).map(tuple),
+    scheduled=st.lists(_scheduled, max_size=3).map(tuple),
 )
 
 
@@ -136,3 +140,10 @@ def test_options():
     for nothing in (None, ""):
         with pytest.raises(ClusterError, match="heal job: schedule_interval is empty"):
             wanted_jobs(dict(heal_job=dict(row, schedule_interval=nothing)))
+
+
+@pytest.mark.parametrize("release, pings", [("2.10.1", 0), ("2.10.2", 1), ("2.13.1", 1)])
+def test_a_hanging_node_is_told_by_where_the_release_has_a_ping_with_a_timeout(release, pings):
+    node = access_node("dn1", release=Release.parse(release))
+    for name in NAMES:
+        assert body(name, node).count("ping_data_node") == pings and "{" not in body(name, node)

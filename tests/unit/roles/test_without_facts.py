@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import re
 import subprocess
@@ -95,3 +96,32 @@ def test_variables_of_all_roles_are_known_to_the_preflight():
     assert {f"timescaledb_{name}" for name in known} == set(ROLES)
     prefixes = re.search(r"select\('match', '([^']+)'\)", (CHECKOUT / "roles/timescaledb_host/tasks/preflight.yml").read_text())[1]
     assert [role for role in ROLES if not re.match(prefixes, f"{role}_misspelt")] == []
+
+
+@pytest.mark.parametrize(
+    "given, leaving",
+    [
+        ([], ["dn10"]),
+        # As -e gives it: dn1 is no part of what is meant by dn10.
+        (["-e", "timescaledb_rebalance_leaving=dn10"], ["dn10"]),
+        (["-e", "timescaledb_rebalance_leaving=dn10,dn2"], ["dn10", "dn2"]),
+        (["-e", '{"timescaledb_rebalance_leaving": ["dn2"]}'], ["dn2"]),
+    ],
+)
+def test_only_the_data_nodes_leave_that_are_named(run, tmp_path, given, leaving):
+    """Also of an INI inventory, whose no is a text."""
+    inventory, playbook = tmp_path / "hosts.ini", tmp_path / "playbook.yml"
+    nodes = "dn1 timescaledb_cluster_leaves=no\ndn2 timescaledb_cluster_leaves=false\ndn3\ndn10 timescaledb_cluster_leaves=yes"
+    inventory.write_text(f"[timescale_access_node]\nan\n[timescale_data_nodes]\n{nodes}\n[all:vars]\nansible_connection=local\n")
+    names = "{{ [_timescaledb_rebalance_names, _timescaledb_rebalance_known | map(attribute='node_name') | list] | to_json }}"
+    play = {
+        "hosts": "an",
+        "gather_facts": False,
+        "vars_files": [str(CHECKOUT / "roles" / "timescaledb_rebalance" / folder / "main.yml") for folder in ("defaults", "vars")],
+        "tasks": [{"ansible.builtin.debug": {"msg": f"found={names}"}}],
+    }
+    playbook.write_text(yaml.safe_dump([play]))
+    done = run(playbook, inventory, *given)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(json.loads(re.search(r'"msg": (".*")', done.stdout)[1]).removeprefix("found="))
+    assert found == [leaving, [name for name in ("dn1", "dn2", "dn3", "dn10") if name in leaving]]

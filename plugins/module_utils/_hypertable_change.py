@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils import _interval
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
+from ansible_collections.timescaledb.multinode.plugins.module_utils._compression import compression_on
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_planner import Call, HypertablePlanner, missing_indexes
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Step
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import Dimension, Table
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import WantedHypertable
 
@@ -95,7 +97,13 @@ class Change(HypertablePlanner):
         for name in new:
             call = Call("SELECT * FROM {schema}.attach_data_node(%s, format('%%I.%%I', %s, %s)::regclass", [name, self.wanted.schema, self.wanted.relation])
             call.add("repartition", self.wanted.repartition)
-            self.call("attach", f'data node "{name}" is not attached', call, needs=[name])
+            # Nobody would see later that it is attached and does not compress: all of it is one transaction.
+            compressed = bool(self.found.compression)
+            self.call("attach", f'data node "{name}" is not attached', call, needs=[name], together=compressed)
+            if compressed:
+                statement = compression_on(name, self.found.compression, self.access_node.extension_schema)
+                reason = f'data node "{name}" is to compress it as the others do'
+                self.steps.append(Step(self.wanted.subject, "set", reason, statement, needs=(name,), together=True))
             self.after = replace(self.after, data_nodes=(*self.after.data_nodes, name))
             space = self.after.space
             if self.wanted.repartition and space and len(self.after.data_nodes) > (space.partitions or 0):

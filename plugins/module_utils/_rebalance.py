@@ -16,6 +16,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._errors impo
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_estimate import assumed_seconds
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import RebalancePlan, Wanted, check_capacity, check_wanted, plan_moves
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import observe_fleet, read_placement
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_names import check_names
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_reach import check_reach
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_run import Runner
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_text import figures, nodes_with, overview, placement_after, plan_table
@@ -48,12 +49,13 @@ def _rebalance(module: AnsibleModule, connection: Connection) -> dict[str, Any]:
     names = sorted(access_node.data_nodes)
     before = nodes_with(observed, read_placement(connection), names)
     plan = plan_moves(wanted, access_node, observed)
+    check_names(connection, plan, observed)
     check_capacity(plan, observed, access_node, module.params["concurrency"])
     plan.seconds = assumed_seconds(plan.moves, observed.capacities, module.params["concurrency"])
     check_reach(module, connection, access_node, plan)
     after = nodes_with(observed, placement_after(observed, plan), names)
     text = plan_table(plan, before, after)
-    result: dict[str, Any] = dict(failed=False, before=before, plan=figures(plan), moves=[move.shown() for move in plan.moves], stopped="")
+    result: dict[str, Any] = dict(failed=False, before=before, plan=figures(plan), moves=[move.shown() for move in plan.moves], stopped=_limited(plan, module))
     result["lost"] = [dict(chunk=str(chunk), nodes=list(chunk.nodes)) for chunk in plan.lost]
     result["overview"] = overview(plan, before, after)
     result["changed"] = bool(text)
@@ -78,7 +80,13 @@ def _carry_out(module: AnsibleModule, connection: Connection, access_node: Acces
         more = f"Chunks moved before it: {len(runner.done)}; run the task again to go on."
         changed = bool(runner.done or runner.prepared)
         return dict(failed=True, msg=f"{error} {more}", changed=changed, moves=[move.shown() for move in runner.done])
-    return dict(stopped=stopped, changed=bool(runner.done or runner.prepared), moves=[move.shown() for move in plan.moves if move in runner.done])
+    moves = [move.shown() for move in plan.moves if move in runner.done]
+    return dict(stopped=stopped or _limited(plan, module), changed=bool(runner.done or runner.prepared), moves=moves)
+
+
+def _limited(plan: RebalancePlan, module: AnsibleModule) -> str:
+    """Why not all that is wanted is in the plan; empty where it is."""
+    return f"the byte_limit of {module.params['byte_limit']} was reached" if plan.left else ""
 
 
 def _wanted(options: dict[str, Any]) -> Wanted:

@@ -15,7 +15,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._connection 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import WITH_COPY, has_arrived, has_to_wait, is_undone, same_factor
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Hypertable, Operation, PlacedChunk
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_remains import drop_half_copy, drop_remains, patiently
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_remains import HALF_COPIES, drop_half_copy, drop_remains, patiently
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 
 _CLEAN = "CALL timescaledb_experimental.cleanup_copy_chunk_operation(%s)"
@@ -25,6 +25,7 @@ _FORGET_COPY = "DELETE FROM _timescaledb_catalog.chunk_data_node WHERE chunk_id 
 DIRECTLY = "-c timescaledb.enable_client_ddl_on_data_nodes=on"
 # Stages after which nothing is left but a copy with all that belongs to it.
 _ATTACHED = tuple(stage for stage in WITH_COPY if stage != "attach_chunk")
+_THERE = "SELECT EXISTS (SELECT FROM _timescaledb_catalog.chunk WHERE id = %s AND NOT dropped) AS there"
 _HYPERTABLE = """
 SELECT schema_name::text AS schema, table_name::text AS relation, replication_factor FROM _timescaledb_catalog.hypertable WHERE id = %s
 """
@@ -32,8 +33,13 @@ SELECT schema_name::text AS schema, table_name::text AS relation, replication_fa
 STOP_WRITERS = "LOCK TABLE ONLY {schema}.{relation} IN SHARE MODE"
 
 
-def drop_copy(control: Connection, access_node: AccessNode, chunk: PlacedChunk, node_name: str) -> None:
-    """Drop one of several copies of a chunk."""
+# The access node's own lock_timeout does not count there.
+_WAIT_ON_NODE = "CALL {schema}.distributed_exec(format('SET LOCAL lock_timeout TO %%L', %s::text), ARRAY[%s]::name[])"
+
+
+def drop_copy(control: Connection, access_node: AccessNode, chunk: PlacedChunk, node_name: str, seconds: int = 5) -> None:
+    """Drop one of several copies of a chunk, in the transaction that is open. Waits for its readers for that many seconds, and fails."""
+    control.run(Statement(_WAIT_ON_NODE, {"schema": access_node.extension_schema}, (f"{seconds}s", node_name)), str(chunk))
     schema = access_node.release.internal_schema
     drop = "SELECT {functions}.chunk_drop_replica(format('%%I.%%I', %s::text, %s::text)::regclass, %s)"
     control.run(Statement(drop, {"functions": schema}, (chunk.schema, chunk.relation, node_name)), str(chunk))
@@ -55,9 +61,12 @@ class Cleaner:
         be dead.
         """
         subject = f'copy operation "{operation.operation_id}"'
-        if chunk is not None and has_to_wait(operation, nodes, self._available):
+        if chunk is None or not is_there(connection, chunk.id):
+            self._clean_up_without_chunk(connection, operation)
             return
-        attached = chunk is not None and operation.destination in nodes and operation.completed_stage in _ATTACHED
+        if has_to_wait(operation, nodes, self._available):
+            return
+        attached = operation.destination in nodes and operation.completed_stage in _ATTACHED
         whole = {operation.source, operation.destination} <= self._available
         if not whole:
             self._clean_up_without_one_end(connection, operation, chunk, nodes)
@@ -72,18 +81,29 @@ class Cleaner:
             place = f'on data node "{operation.destination}"'
             remedy = (
                 f'{place} DROP SUBSCRIPTION and on data node "{operation.source}" pg_drop_replication_slot() and DROP PUBLICATION of that name, where they '
-                f"exist; {place} drop the half copy {chunk or operation.chunk_id}; then DELETE FROM _timescaledb_catalog.chunk_copy_operation "
+                f"exist; {place} drop the half copy {chunk}; then DELETE FROM _timescaledb_catalog.chunk_copy_operation "
                 f"WHERE operation_id = '{operation.operation_id}' on the access node"
             )
             cause = f"it stopped after stage {operation.completed_stage} and TimescaleDB cannot clean it up: {error.cause}"
             raise ClusterError(subject, cause, remedy, error.host) from error
 
-    def _clean_up_without_one_end(self, connection: Connection, operation: Operation, chunk: PlacedChunk | None, nodes: tuple[str, ...]) -> None:
+    def _clean_up_without_chunk(self, connection: Connection, operation: Operation) -> None:
+        """It was dropped, by a retention policy for example, which leaves the entry. TimescaleDB's own clean-up looks for the chunk first, and fails."""
+        for name in (operation.destination, operation.source):
+            if name in self._available:
+                self.drop_remains(name, operation.operation_id)
+        if operation.destination in self._available:
+            with closing(connect_to_node(self._module, self._access_node, operation.destination, DIRECTLY)) as node:
+                for row in node.run(Statement(HALF_COPIES, values=(operation.chunk_id,)), f'data node "{operation.destination}"'):
+                    drop_half_copy(node, row["schema"], row["relation"])
+        connection.run(Statement(_FORGET, values=(operation.operation_id,)), f'copy operation "{operation.operation_id}"')
+
+    def _clean_up_without_one_end(self, connection: Connection, operation: Operation, chunk: PlacedChunk, nodes: tuple[str, ...]) -> None:
         """What the dead node has is cleaned up when it is back, as what is left of an operation that is in no catalogue."""
         for name in (operation.destination, operation.source):
             if name in self._available:
                 self.drop_remains(name, operation.operation_id)
-        if chunk is None or not is_undone(operation, nodes):
+        if not is_undone(operation, nodes):
             return
         known, reachable = operation.destination in nodes, operation.destination in self._available
         if known and reachable:
@@ -109,6 +129,11 @@ def connect_to_node(module: AnsibleModule, access_node: AccessNode, name: str, o
     if connection is None:
         raise ClusterError(f'data node "{name}"', f"no connection: {reason}", "start the node", str(endpoint))
     return connection
+
+
+def is_there(connection: Connection, chunk_id: int) -> bool:
+    """Whether a chunk was not dropped meanwhile."""
+    return connection.run(Statement(_THERE, values=(chunk_id,)), f"chunk {chunk_id}")[0]["there"]
 
 
 def _hypertable(connection: Connection, chunk: PlacedChunk) -> Hypertable:

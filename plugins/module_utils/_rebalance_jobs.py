@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
+from ansible_collections.timescaledb.multinode.plugins.module_utils._compression import compression_on
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_fleet import Fleet, FleetNode, Goal, Move, Rebalance
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Hypertable, Observed, Operation, PlacedChunk
@@ -32,7 +33,11 @@ DELETE FROM _timescaledb_catalog.chunk_data_node d USING _timescaledb_catalog.ch
                                  WHERE o.chunk_id = d.chunk_id AND o.node_name::text <> ALL (%s))
 """
 # Invalidates what sessions remember of the hypertable. Also reckons anew which data nodes take its next chunks: those that are available now.
-_SAME_FACTOR = "SELECT {schema}.set_replication_factor(format('%%I.%%I', %s::text, %s::text)::regclass, %s)"
+# The one that it has by then: somebody may have changed it during the run.
+_SAME_FACTOR = """
+SELECT {schema}.set_replication_factor(format('%%I.%%I', schema_name, table_name)::regclass, replication_factor)
+  FROM _timescaledb_catalog.hypertable WHERE id = %s AND replication_factor > 0
+"""
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,7 @@ class RebalancePlan:
         remains: data node and name of an operation that is in no catalogue any more and has left something there.
         blocks: hypertable and data node, to which no new chunks shall go any more.
         attaches: hypertable and data node, to be attached before chunks can go there.
+        compressions: hypertable and data node, which has not compressed it so far.
         moves: all that is wanted, up to the limit of bytes.
         left: moves that the limit leaves for another run.
         seconds: what the moves are estimated to take.
@@ -100,6 +106,7 @@ class RebalancePlan:
     moves: list[ChunkMove]
     left: list[ChunkMove]
     rebalance: Rebalance
+    compressions: list[tuple[Hypertable, str]] = field(default_factory=list)
     lost: list[PlacedChunk] = field(default_factory=list)
     unavailable: tuple[str, ...] = ()
     surplus: list[tuple[Hypertable, list[PlacedChunk]]] = field(default_factory=list)
@@ -119,8 +126,12 @@ class RebalancePlan:
             (_object(table), f'attach data node "{node}"', Statement(attach, {"schema": self.extension_schema}, (node, _regclass(table))))
             for table, node in self.attaches
         ]
+        compressions = [
+            (_object(table), f'have data node "{node}" compress it', compression_on(node, table.compression or "", self.extension_schema))
+            for table, node in self.compressions
+        ]
         # A node may be blocked as long as enough others take new chunks.
-        return self._given_up() + attaches + blocks
+        return self._given_up() + attaches + compressions + blocks
 
     def _given_up(self) -> list[tuple[str, str, Statement]]:
         nodes = ", ".join(f'"{name}"' for name in self.unavailable)
@@ -141,7 +152,7 @@ def give_up(chunk_ids: list[int], unavailable: tuple[str, ...]) -> Statement:
 
 def same_factor(table: Hypertable, extension_schema: str) -> Statement:
     """Have sessions forget what they know of a hypertable."""
-    return Statement(_SAME_FACTOR, {"schema": extension_schema}, (table.schema, table.relation, table.replication_factor))
+    return Statement(_SAME_FACTOR, {"schema": extension_schema}, (table.id,))
 
 
 def _object(table: Hypertable) -> str:
@@ -189,9 +200,10 @@ def plan_moves(wanted: Wanted, access_node: AccessNode, observed: Observed) -> R
     cluster = (access_node.uuid or "").replace("-", "")[:12]
     unavailable = tuple(name for name in names if wanted.state == "replicated" and not access_node.data_nodes[name].available)
     moves = [_chunk_move(observed, fleet, names, cluster, unavailable, move) for move in rebalance.moves]
+    # Of all that is wanted: no data node can be blocked before enough others take new chunks.
+    attaches = sorted({(move.hypertable.id, move.destination) for move in moves if move.destination not in move.hypertable.attached})
     moves, left = _within(moves, wanted.byte_limit)
     _check_stale(observed, moves)
-    attaches = sorted({(move.hypertable.id, move.destination) for move in moves if move.destination not in move.hypertable.attached})
     blocks = [(table, node) for table in observed.hypertables.values() for node in wanted.nodes if table.attached.get(node) is False]
     if wanted.state == "drained":
         raise_all(list(_too_few(blocks, attaches, access_node)))
@@ -203,6 +215,7 @@ def plan_moves(wanted: Wanted, access_node: AccessNode, observed: Observed) -> R
         moves=moves,
         left=left,
         rebalance=rebalance,
+        compressions=_compressions(observed, attaches),
         lost=lost,
         unavailable=unavailable,
         surplus=_surplus(observed, set(unavailable)),
@@ -211,6 +224,17 @@ def plan_moves(wanted: Wanted, access_node: AccessNode, observed: Observed) -> R
         warnings=_of_kept(kept, observed) + _of_lost(lost),
         extension_schema=access_node.extension_schema,
     )
+
+
+def _compressions(observed: Observed, attaches: list[tuple[int, str]]) -> list[tuple[Hypertable, str]]:
+    """Where hypertables have to be compressed that are not: data nodes that were attached, and those that are about to be."""
+    found = []
+    for table in observed.hypertables.values():
+        nodes = {*table.attached, *(node for table_id, node in attaches if table_id == table.id)} if table.compression else set()
+        for node in sorted(nodes & set(observed.capacities)):
+            if [table.schema, table.relation] not in observed.capacities[node].compressing:
+                found.append((table, node))
+    return found
 
 
 def copies_kept(nodes: set[str], unavailable: set[str], factor: int) -> set[str]:

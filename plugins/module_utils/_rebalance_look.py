@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode
+from ansible_collections.timescaledb.multinode.plugins.module_utils._compression import COMPRESSION
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection, connect_with
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._healing import healing_steps
@@ -21,8 +22,8 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._step import
 
 _PARALLEL = 16
 
-_HYPERTABLES = """
-SELECT h.id, h.schema_name AS schema, h.table_name AS relation, h.replication_factor,
+_HYPERTABLES = f"""
+SELECT h.id, h.schema_name AS schema, h.table_name AS relation, h.replication_factor, {COMPRESSION} AS compression,
        (SELECT jsonb_object_agg(node_name, block_chunks) FROM _timescaledb_catalog.hypertable_data_node d WHERE d.hypertable_id = h.id) AS attached
   FROM _timescaledb_catalog.hypertable h WHERE h.replication_factor > 0 ORDER BY h.id
 """
@@ -65,19 +66,27 @@ SELECT current_setting('wal_level') AS wal_level,
        current_setting('max_wal_senders')::int AS senders, (SELECT count(*) FROM pg_stat_replication)::int AS used_senders,
        current_setting('max_logical_replication_workers')::int AS workers,
        (SELECT setting::int FROM pg_settings WHERE name = 'wal_retrieve_retry_interval') AS retry_milliseconds,
+       (SELECT coalesce(jsonb_agg(jsonb_build_array(schema_name, table_name)), '[]')
+          FROM _timescaledb_catalog.hypertable WHERE replication_factor = -1 AND compression_state = 1) AS compressing,
        {REMAINS} AS remains
 """
 
 
 @dataclass(frozen=True)
 class Hypertable:
-    """A distributed hypertable; attached says of each of its data nodes whether new chunks are blocked there."""
+    """A distributed hypertable.
+
+    Args:
+        attached: of each of its data nodes, whether new chunks are blocked there.
+        compression: what makes a data node compress it; None where it is not compressed.
+    """
 
     id: int
     schema: str
     relation: str
     replication_factor: int
     attached: dict[str, bool]
+    compression: str | None = None
 
 
 @dataclass(frozen=True)
@@ -110,7 +119,12 @@ class Operation:
 
 @dataclass(frozen=True)
 class Capacity:
-    """What a data node's settings allow for. remains: what is there of copy operations, by their names."""
+    """What a data node's settings allow for.
+
+    Args:
+        remains: what is there of copy operations, by their names.
+        compressing: the hypertables that it compresses, by schema and relation.
+    """
 
     wal_level: str
     slots: int
@@ -120,6 +134,7 @@ class Capacity:
     workers: int
     retry_milliseconds: int
     remains: list[str] = field(default_factory=list)
+    compressing: list[list[str]] = field(default_factory=list)
 
 
 @dataclass

@@ -8,6 +8,9 @@
 move_chunk() loses them: it ends the replication to the destination, then tells the access node of the new copy and then drops the old one, and what is
 written in between goes to the old one only (seen on 2.13.1). Therefore
 
+0. the chunk can neither be compressed nor decompressed on its data node: copy_chunk() goes by what it was when it began, and what is decompressed
+   meanwhile would be there twice. And its rows can be updated and deleted, which PostgreSQL refuses for a table that is published without an identity
+   of its rows, and cannot do on the other side, where the copy has no index yet;
 1. copy_chunk() is begun in a session of its own. As soon as its subscription is enabled, a lock on the subscription keeps it from going on after
    all rows are there;
 2. when it waits for that lock, writers of the hypertable are made to wait, the destination catches up, and the rows of both copies are counted;
@@ -18,13 +21,17 @@ Nobody may write between 3 and 4: a session that has written to the chunk before
 (ts_catalog_invalidate_cache() in src/ts_catalog/catalog.c). Where the old copy stays, it is told by other means.
 COPY looks up the nodes before it waits: one that waited for us fails afterwards, for the node that it knew has no chunk any more.
 
+Writers never wait for what has no end. A session that reads the chunk and stays open would keep the old copy from being dropped: it is waited for before
+writers are, and the drop gives up after lock_timeout.
+
 The operation stays in the catalogue until then. One that is found there later made a copy that was never compared, which is dropped again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from threading import Lock
 from time import monotonic, sleep
 from typing import Any
@@ -33,9 +40,17 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection, connect_as_login
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import UNDEFINED_OBJECT, ClusterError
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_cleaning import DIRECTLY, STOP_WRITERS, Cleaner, connect_to_node, drop_copy
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_cleaning import (
+    DIRECTLY,
+    STOP_WRITERS,
+    Cleaner,
+    connect_to_node,
+    drop_copy,
+    is_there,
+)
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import ChunkMove, give_up, same_factor
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import read_operations, read_placement
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_remains import HALF_COPIES, drop_half_copy
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 
 COPY = "CALL timescaledb_experimental.copy_chunk(format('%%I.%%I', %s::text, %s::text)::regclass, %s, %s, %s)"
@@ -54,6 +69,31 @@ _COUNT = "SELECT count(*) AS rows FROM {schema}.{relation}"
 _COMPRESSED_PART = """
 SELECT p.schema_name AS schema, p.table_name AS relation
   FROM _timescaledb_catalog.chunk c JOIN _timescaledb_catalog.chunk p ON p.id = c.compressed_chunk_id WHERE c.schema_name = %s AND c.table_name = %s
+"""
+# d: the primary key, which the copy lacks; n: nothing; i: an index, f: the whole row.
+_IDENTITY = """
+SELECT c.relreplident::text AS identity, (SELECT r.relname::text FROM pg_index i JOIN pg_class r ON r.oid = i.indexrelid
+                                           WHERE i.indrelid = c.oid AND i.indisreplident) AS index
+  FROM pg_class c WHERE c.oid = to_regclass(format('%%I.%%I', %s::text, %s::text))
+"""
+_IDENTIFY = "ALTER TABLE ONLY {schema}.{relation} REPLICA IDENTITY "
+_IDENTITIES = {"d": "DEFAULT", "n": "NOTHING", "i": "USING INDEX {index}"}
+# Conflicts with what compressing and decompressing begin with (compress_chunk_impl() and decompress_chunk_impl() in tsl/src/compression/api.c), and not
+# with writers.
+_HOLD_FORM = "LOCK TABLE ONLY {schema}.{relation} IN ROW EXCLUSIVE MODE"
+# Those that wait for it fail, and may be tried again: they were sent to the old copy.
+_LET_FORM_GO = """
+SELECT pg_cancel_backend(pid) FROM pg_locks
+ WHERE relation = to_regclass(format('%%I.%%I', %s::text, %s::text)) AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+   AND NOT granted AND mode = 'ExclusiveLock'
+"""
+# What the drop would wait for: sessions that have the chunk open for longer than a moment, and what a crash has left prepared. Vacuuming gives way.
+_READERS = """
+SELECT coalesce(string_agg(DISTINCT coalesce('process ' || l.pid, 'a prepared transaction'), ', '), '') AS readers
+  FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+ WHERE l.relation = to_regclass(format('%%I.%%I', %s::text, %s::text)) AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+   AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid()
+   AND (l.pid IS NULL OR (a.backend_type = 'client backend' AND a.xact_start < clock_timestamp() - interval '1 second'))
 """
 _TAKEN = "SELECT to_regclass(format('%%I.%%I', %s::text, %s::text)) IS NOT NULL AS taken"
 _RENAME = "ALTER TABLE {schema}.{relation} RENAME TO {name}"
@@ -82,7 +122,8 @@ _ATTEMPTS = 5
 # TimescaleDB drops the slot without waiting for its reader, which it has just told to end: now and then it is still there. And two moves from one
 # data node may be in each other's way in its catalogue, of which PostgreSQL ends one. A controller that is busy may come too late to watch a copy.
 _TOO_FAST = "it was copied faster than it could be watched"
-_PASSING = ("is active for PID", "deadlock detected", _TOO_FAST)
+_STILL_READ = "somebody goes on reading it"
+_PASSING = ("is active for PID", "deadlock detected", _TOO_FAST, _STILL_READ)
 
 
 class ChunkMover:
@@ -97,17 +138,26 @@ class ChunkMover:
         self._rests: dict[int, float] = {}
         self._drops: dict[str, Lock] = {}
 
-    def move(self, move: ChunkMove) -> int:
-        """Move or copy one chunk and return its rows. Raises ClusterError; what it leaves then is for clean_up()."""
+    def move(self, move: ChunkMove) -> int | None:
+        """Move or copy one chunk and return its rows; None where it was dropped meanwhile. Raises ClusterError; what it leaves is for clean_up()."""
         for attempt in range(_ATTEMPTS):
             try:
                 if attempt:
                     self._clean_up(move)
                 return self._move(move)
             except ClusterError as error:
+                if self._was_dropped(move):
+                    self._clean_up(move)
+                    return None
                 if attempt == _ATTEMPTS - 1 or not any(text in error.cause for text in _PASSING):
                     raise
         raise AssertionError
+
+    def _was_dropped(self, move: ChunkMove) -> bool:
+        # Where the access node does not answer, the move's own error says more.
+        with suppress(ClusterError), closing(connect_as_login(self._module)) as connection:
+            return not is_there(connection, move.chunk.id)
+        return False
 
     def _clean_up(self, move: ChunkMove) -> None:
         with closing(connect_as_login(self._module)) as connection:
@@ -120,6 +170,9 @@ class ChunkMover:
             keeper, observer = (stack.enter_context(closing(self._on_node(move.destination))) for _connection in range(2))
             source = stack.enter_context(closing(self._on_node(move.source)))
             self._make_name_unique(source, observer, move)
+            self._drop_half_copy(observer, move)
+            self._identify_rows(stack, source, move)
+            self._hold_form(source, move)
             control, copier = (stack.enter_context(closing(connect_as_login(self._module))) for _connection in range(2))
             pool = stack.enter_context(ThreadPoolExecutor(1))
             chunk = move.chunk
@@ -128,18 +181,22 @@ class ChunkMover:
             stack.callback(self._end_copy, control, copy, process, move)
             stack.callback(keeper.close)
             self._keep(keeper, copy, move)
+            if move.deletes:
+                self._wait_for_readers(source, move)
             self._begin_pause(control, move)
             begun = monotonic()
             self._catch_up(source, move)
             rows = self._compare(source, observer, move)
             keeper.close()
-            copy.result()
+            self._finish(control, copy, move)
             if move.deletes:
                 # Two at a time on one data node lock what chunks share, their slices of dimensions, in any order.
                 with self._drops.setdefault(move.source, Lock()):
-                    drop_copy(control, self._access_node, move.chunk, move.source)
+                    self._let_form_go(source, move)
+                    self._drop(control, move)
             else:
                 self._tell_writers(control, move)
+                self._let_form_go(source, move)
             self._end_pause(control, move, begun)
             _run(control, "CALL timescaledb_experimental.cleanup_copy_chunk_operation(%s)", move, move.operation_id)
             self._check_place(control, move)
@@ -161,6 +218,98 @@ class ChunkMover:
                 with closing(self._on_node(move.source, DIRECTLY)) as connection:
                     name = f"compress_{move.cluster}_{move.chunk.id}_chunk"
                     connection.run(Statement(_RENAME, {"schema": row["schema"], "relation": row["relation"], "name": name}), str(move.chunk))
+
+    def _identify_rows(self, stack: ExitStack, source: Connection, move: ChunkMove) -> None:
+        """Step 0, until the move has come to its end. In a session without the extension, which allows for no such thing on chunks, and without its event
+        trigger, which would load it."""
+        session = stack.enter_context(closing(self._on_node(move.source)))
+        _run(session, "SELECT set_config('session_replication_role', 'replica', false)", move)
+        tables = [(move.chunk.schema, move.chunk.relation)]
+        tables += [(row["schema"], row["relation"]) for row in _run(session, _COMPRESSED_PART, move, *tables[0])]
+        for schema, relation in tables:
+            rows = _run(session, _IDENTITY, move, schema, relation)
+            if not rows:
+                cause = f'data node "{move.source}" has no table "{schema}"."{relation}" any more'
+                raise ClusterError(str(move.chunk), cause, "run the task again", session.name)
+            found = rows[0]
+            if found["identity"] == "f":
+                continue
+            names = {"schema": schema, "relation": relation}
+            self._wait_for_readers(session, move)
+            _run(session, "SELECT set_config('lock_timeout', %s, false)", move, f"{self._lock_timeout}s")
+            with self._as_long_as_nobody_reads(move):
+                session.run(Statement(f"{_IDENTIFY}FULL", names), str(move.chunk))
+            former = Statement(_IDENTIFY + _IDENTITIES[found["identity"]], names | ({"index": found["index"]} if found["index"] else {}))
+            stack.callback(self._restore_identity, session, source, former, move)
+
+    def _restore_identity(self, session: Connection, source: Connection, former: Statement, move: ChunkMove) -> None:
+        """The copy that stays. Where somebody reads it all the time it keeps its whole rows as identity, which costs WAL and does no harm."""
+        with suppress(ClusterError):
+            _run(source, "ROLLBACK", move)
+            _run(session, "SELECT set_config('lock_timeout', '1s', false)", move)
+            if _run(session, _TAKEN, move, former.identifiers["schema"], former.identifiers["relation"])[0]["taken"]:
+                session.run(former, str(move.chunk))
+
+    def _hold_form(self, source: Connection, move: ChunkMove) -> None:
+        """Step 0. The transaction has no id, which a replication slot would wait for."""
+        _run(source, "BEGIN", move)
+        seconds = self._lock_timeout * _ATTEMPTS
+        _run(source, "SELECT set_config('lock_timeout', %s, true)", move, f"{seconds}s")
+        try:
+            source.run(Statement(_HOLD_FORM, {"schema": move.chunk.schema, "relation": move.chunk.relation}), str(move.chunk))
+        except ClusterError as error:
+            if "lock timeout" not in error.cause:
+                raise
+            cause = f'it was compressed, decompressed or locked on data node "{move.source}" for longer than {seconds} s'
+            raise ClusterError(str(move.chunk), cause, "wait for its end, and run the task again", error.host) from error
+
+    def _let_form_go(self, source: Connection, move: ChunkMove) -> None:
+        _run(source, _LET_FORM_GO, move, move.chunk.schema, move.chunk.relation)
+        _run(source, "ROLLBACK", move)
+
+    def _wait_for_readers(self, source: Connection, move: ChunkMove) -> None:
+        end = monotonic() + self._lock_timeout * _ATTEMPTS
+        while readers := _run(source, _READERS, move, move.chunk.schema, move.chunk.relation)[0]["readers"]:
+            if monotonic() > end:
+                cause = f'{readers} on data node "{move.source}" had it open for longer than {self._lock_timeout * _ATTEMPTS} s'
+                raise ClusterError(str(move.chunk), cause, "end it (pg_stat_activity and pg_prepared_xacts on that node), and run the task again", source.name)
+            sleep(_POLL)
+
+    def _finish(self, control: Connection, copy: Future, move: ChunkMove) -> None:
+        """Step 3. A data node that has died in between is not waited for by writers."""
+        if not wait([copy], timeout=_CATCH_UP_SECONDS).done:
+            _run(control, "ROLLBACK", move)
+            cause = f"its copy did not come to its end within {_CATCH_UP_SECONDS} s"
+            raise ClusterError(str(move.chunk), cause, "look whether both data nodes answer, and run the task again")
+        copy.result()
+
+    def _drop(self, control: Connection, move: ChunkMove) -> None:
+        """Step 4."""
+        with self._as_long_as_nobody_reads(move):
+            try:
+                drop_copy(control, self._access_node, move.chunk, move.source, self._lock_timeout)
+            except ClusterError:
+                # Writers go on at once; what they write goes to the old copy, and the new one is dropped.
+                with suppress(ClusterError):
+                    _run(control, "ROLLBACK", move)
+                raise
+
+    @contextmanager
+    def _as_long_as_nobody_reads(self, move: ChunkMove) -> Iterator[None]:
+        try:
+            yield
+        except ClusterError as error:
+            if "lock timeout" not in error.cause:
+                raise
+            cause = f'{_STILL_READ} on data node "{move.source}", where it has to be locked for a moment'
+            raise ClusterError(str(move.chunk), cause, "end what reads it, and run the task again", error.host) from error
+
+    def _drop_half_copy(self, observer: Connection, move: ChunkMove) -> None:
+        """What a copy left on a data node that died meanwhile, whose operation was forgotten without it. It is no chunk, and nobody knows of it."""
+        for row in _run(observer, HALF_COPIES, move, move.chunk.id):
+            if (row["schema"], row["relation"]) == (move.chunk.schema, move.chunk.relation):
+                with closing(self._on_node(move.destination, DIRECTLY)) as connection:
+                    drop_half_copy(connection, move.chunk.schema, move.chunk.relation)
 
     def _on_node(self, name: str, options: str = WITHOUT_LIBRARIES) -> Connection:
         return connect_to_node(self._module, self._access_node, name, options)
@@ -218,6 +367,8 @@ class ChunkMover:
     def _stop_writers(self, control: Connection, move: ChunkMove) -> None:
         _run(control, "BEGIN", move)
         _run(control, "SELECT set_config('lock_timeout', %s, true)", move, f"{self._lock_timeout}s")
+        # For the drop: a data node that has lost its network says nothing, and the server would wait for as long as the kernel does.
+        _run(control, "SELECT set_config('statement_timeout', %s, true)", move, f"{max(_CATCH_UP_SECONDS, 2 * self._lock_timeout)}s")
         if not move.deletes:
             _run(control, _ALONE, move, move.hypertable.id)
         control.run(Statement(STOP_WRITERS, {"schema": move.hypertable.schema, "relation": move.hypertable.relation}), str(move.chunk))

@@ -35,6 +35,14 @@ ARRAY (SELECT subname::text FROM {_SUBSCRIPTIONS} AND subname {_NAMED}
         ORDER BY 1)
 """
 
+# By the access node's number of the chunk, which TimescaleDB puts into its name, tables on a data node that are no chunks there: of a copy that was given
+# up before it was attached (ts_chunk_create_only_table() in src/chunk.c makes no entry in the catalogue).
+HALF_COPIES = r"""
+SELECT n.nspname::text AS schema, c.relname::text AS relation FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind = 'r' AND c.relname ~ ('^_dist_hyper_[0-9]+_' || %s || '_chunk$') AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = c.oid)
+   AND NOT EXISTS (SELECT FROM _timescaledb_catalog.chunk k WHERE k.schema_name = n.nspname AND k.table_name = c.relname)
+"""
+
 _SUBSCRIBED = f"SELECT subname FROM {_SUBSCRIPTIONS} AND subname = %s"
 # To drop it, the server would connect to the other end, and wait for as long as the network says nothing.
 _UNSUBSCRIBE = (

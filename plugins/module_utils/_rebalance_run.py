@@ -99,7 +99,9 @@ class Runner:
                     for future in wait(under_way, return_when=FIRST_COMPLETED, timeout=1).done:
                         move = under_way.pop(future)
                         error = future.exception()
-                        if error is None:
+                        if error is None and future.result() is None:
+                            self._module.warn(f"{move.chunk} was dropped meanwhile, and is not moved.")
+                        elif error is None:
                             self.done.append(move)
                         elif isinstance(error, ClusterError):
                             failures.append(error)

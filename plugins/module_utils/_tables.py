@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.timescaledb.multinode.plugins.module_utils._compression import COMPRESSION
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import WantedHypertable
@@ -34,7 +35,7 @@ SELECT w.schema_name, w.table_name, n.oid IS NOT NULL AS schema_exists, has_sche
          (SELECT jsonb_agg((SELECT jsonb_agg(attname ORDER BY attnum) FROM pg_attribute a WHERE a.attrelid = i.indexrelid AND attnum <= i.indnkeyatts))
             FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique) END AS unique_indexes,
        h.id IS NULL AND (EXISTS (SELECT FROM pg_inherits WHERE inhrelid = c.oid) OR EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid)) AS inherits,
-       h.id AS hypertable_id, h.replication_factor,
+       h.id AS hypertable_id, h.replication_factor, {compression} AS compression,
        (SELECT jsonb_agg(jsonb_build_object('column', column_name, 'type', column_type::text, 'interval', interval_length,
                                             'partitions', num_slices) ORDER BY id)
           FROM _timescaledb_catalog.dimension d WHERE d.hypertable_id = h.id) AS dimensions,
@@ -49,7 +50,7 @@ SELECT w.schema_name, w.table_name, n.oid IS NOT NULL AS schema_exists, has_sche
   LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.table_name
   LEFT JOIN _timescaledb_catalog.hypertable h ON h.schema_name = w.schema_name AND h.table_name = w.table_name
   LEFT JOIN schema_on s ON s.schema_name = w.schema_name
-"""
+""".replace("{compression}", COMPRESSION)
 
 # As interval_to_usec() in src/dimension.c reckons it: a month is 30 days. A plain number is taken as it is.
 _INTERVALS = r"""
@@ -101,6 +102,8 @@ class Table:
     # Empty where there is no such table yet.
     owner: str = ""
     wanted_owner_exists: bool = True
+    # What makes a data node compress it; empty where it is not compressed.
+    compression: str = ""
 
     @property
     def is_distributed(self) -> bool:
@@ -178,4 +181,5 @@ def _table(row: dict[str, Any], has_rows: bool) -> Table:
         dependents=tuple(row["dependents"] or ()),
         owner=row["owner"] or "",
         wanted_owner_exists=row["wanted_owner_exists"],
+        compression=row["compression"] or "",
     )

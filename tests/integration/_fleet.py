@@ -42,9 +42,9 @@ class Fleet:
             call = "SELECT add_data_node(%s, host => '127.0.0.1', port => %s, bootstrap => false)"
             self.cluster.query(call, name, self[name].port)
 
-    def distribute(self, relation: str = "t", days: int = 6, factor: int = 1, rows: int = 600, partitions: int = 2) -> None:
+    def distribute(self, relation: str = "t", days: int = 6, factor: int = 1, rows: int = 600, partitions: int = 2, columns: str = "") -> None:
         """A chunk for each day and partition, all of one size."""
-        self.cluster.query(f"CREATE TABLE {relation} (time timestamptz NOT NULL, device int NOT NULL, value float8)")
+        self.cluster.query(f"CREATE TABLE {relation} (time timestamptz NOT NULL, device int NOT NULL, value float8{columns})")
         self.cluster.query(
             f"SELECT create_distributed_hypertable('{relation}', 'time', 'device', %s, chunk_time_interval => interval '1 day', replication_factor => %s)",
             partitions,
@@ -164,12 +164,16 @@ class Fleet:
 
 
 class Writers:
-    """Sessions that insert and copy rows into every chunk until the end, one row each in two chunks at a time. written: by device."""
+    """Sessions that insert and copy rows into every chunk until the end, one row each in two chunks at a time.
+
+    written: by device. longest_pause: seconds that a statement took.
+    """
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
         self._stop = threading.Event()
         self.written = {-1: 0, -2: 0}
+        self.longest_pause = 0.0
         self.errors: dict[int, list[str]] = {-1: [], -2: []}
         self._threads = [threading.Thread(target=self._write, args=(device,)) for device in self.written]
 
@@ -186,6 +190,7 @@ class Writers:
     def _write(self, device: int) -> None:
         with self._fleet.cluster.an.connection(self._fleet.cluster.database) as connection, connection.cursor() as cursor:
             while not self._stop.is_set():
+                begun = time.monotonic()
                 try:
                     # In both ways in which the access node sends rows.
                     if device == -1:
@@ -195,6 +200,7 @@ class Writers:
                     self.written[device] += 2
                 except psycopg2.Error as error:
                     self.errors[device].append(str(error).splitlines()[0])
+                self.longest_pause = max(self.longest_pause, time.monotonic() - begun)
 
     def check(self, allowed: str, most: int) -> None:
         """Nothing is lost; INSERT never failed, COPY hardly ever, and only so."""

@@ -3,16 +3,24 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 
+import psycopg2
 import pytest
 from _cluster import DATA_NODE, Cluster
 from _fleet import MODULE, Fleet, Writers
 from _modules import start_module
 from _prepared import gid_of
-from ansible_collections.timescaledb.multinode.plugins.module_utils import _connection
+from ansible_collections.timescaledb.multinode.plugins.module_utils import _connection, _rebalance_mover
 
 pytestmark = pytest.mark.real_engine("it does not copy chunks between data nodes")
+
+# As a retention policy does it.
+DROP_CHUNK = """
+SELECT drop_chunks(format('%%I.%%I', hypertable_schema, hypertable_name)::regclass, older_than => range_end, newer_than => range_start)
+  FROM timescaledb_information.chunks WHERE chunk_name = %s
+"""
 
 
 @pytest.fixture
@@ -127,10 +135,23 @@ def test_a_limit_of_bytes_and_another_run(fleet):
     fleet.register("m3")
     whole = fleet.cluster.succeed(MODULE, check=True)
     first = fleet.cluster.succeed(MODULE, byte_limit=max(move["bytes"] for move in whole["moves"]))
-    assert len(first["moves"]) == len(fleet.chunks_on("m3")) == 1
+    assert len(first["moves"]) == len(fleet.chunks_on("m3")) == 1 and "the byte_limit of" in first["stopped"]
     assert first["plan"]["moves_left"] == len(whole["moves"]) - 1 and "left for another run" in first["diff"]["prepared"]
     second = fleet.converge()
+    assert second["stopped"] == ""
     assert len(second["moves"]) == len(whole["moves"]) - 1
+
+
+def test_a_limit_of_bytes_keeps_no_data_node_from_being_drained_in_several_runs(fleet):
+    """The second hypertable has nowhere else to go before its own turn, and is to take no new chunks on the first data node by then."""
+    fleet.register("m1")
+    fleet.distribute(days=2, partitions=1)
+    fleet.distribute("b", days=2, partitions=1)
+    fleet.register("m2")
+    (one, *_others) = fleet.cluster.succeed(MODULE, check=True, state="drained", nodes=["m1"])["moves"]
+    runs = [fleet.cluster.succeed(MODULE, state="drained", nodes=["m1"], byte_limit=one["bytes"] + 65536) for _run in range(4)]
+    assert [bool(run["stopped"]) for run in runs] == [True, True, True, False]
+    assert fleet.chunks_on("m1") == set() and len(fleet.chunks_on("m2")) == 4
 
 
 def test_no_time_left(fleet):
@@ -153,6 +174,124 @@ def test_compressed_chunks_and_names_that_need_quotes(fleet):
     fleet.converge(state="drained", nodes=["m1"])
     assert fleet.cluster.query('SELECT count(*), sum(value) FROM "My Table"') == rows
     assert fleet.chunks_on("m1") == set()
+
+
+@pytest.mark.parametrize("attached_by", ["the module", "TimescaleDB"])
+def test_a_data_node_that_came_later_compresses_as_the_others_do(fleet, attached_by):
+    """attach_data_node() leaves the settings out: no compressed chunk could be copied there, and none compressed."""
+    fleet.register("m1")
+    fleet.distribute(days=2, partitions=1)
+    settings = "timescaledb.compress_segmentby = 'device', timescaledb.compress_orderby = 'time DESC NULLS LAST, value'"
+    fleet.cluster.query(f"ALTER TABLE t SET (timescaledb.compress, {settings})")
+    fleet.cluster.query("SELECT compress_chunk(c) FROM show_chunks('t') c")
+    fleet.register("m2")
+    if attached_by == "TimescaleDB":
+        fleet.cluster.query("SELECT attach_data_node('m2', 't', repartition => false)")
+    result = fleet.converge(state="drained", nodes=["m1"])
+    assert 'have data node "m2" compress it' in result["diff"]["prepared"]
+    database = fleet.cluster.database
+    columns = "attname, segmentby_column_index, orderby_column_index, orderby_asc, orderby_nullsfirst"
+    told = f"SELECT {columns} FROM _timescaledb_catalog.hypertable_compression ORDER BY 1"
+    assert fleet["m2"].query(database, told) == fleet["m1"].query(database, told) != []
+    fleet.cluster.query("INSERT INTO t VALUES ('2026-03-01', 1, 1)")
+    fleet.cluster.query("SELECT compress_chunk(c, true) FROM show_chunks('t') c")
+    assert fleet["m2"].query(database, "SELECT count(*) FROM _timescaledb_catalog.chunk WHERE compressed_chunk_id IS NOT NULL") == [(3,)]
+
+
+def test_attached_by_a_declaration_it_compresses_as_well(fleet):
+    fleet.register("m1")
+    fleet.distribute(days=1, partitions=1)
+    fleet.compress()
+    fleet.register("m2")
+    declared = dict(relation="t", time_column_name="time", partitioning_column="device", data_nodes=["m1", "m2"], repartition=False)
+    result = fleet.cluster.converge("timescale_distributed_hypertable", hypertables=[declared])
+    assert [step["action"] for step in result["steps"]] == ["attach", "set"]
+    told = "SELECT attname, segmentby_column_index FROM _timescaledb_catalog.hypertable_compression ORDER BY 1"
+    assert fleet["m2"].query(fleet.cluster.database, told) == fleet["m1"].query(fleet.cluster.database, told) != []
+
+
+def test_compressed_hypertables_of_one_name_are_told_of_before_anything_is_moved(fleet):
+    fleet.register("m1", "m2")
+    fleet.cluster.query("CREATE SCHEMA tenant")
+    for name in ("m1", "m2"):
+        fleet[name].query(fleet.cluster.database, "CREATE SCHEMA tenant")
+    fleet.distribute(days=2)
+    fleet.distribute("tenant.t", days=2)
+    fleet.compress()
+    fleet.converge(state="drained", nodes=["m1"])
+    fleet.cluster.query("SELECT timescaledb_experimental.allow_new_chunks('m1')")
+    fleet.cluster.query("ALTER TABLE tenant.t SET (timescaledb.compress, timescaledb.compress_segmentby = 'device')")
+    told = '"public"."t"', 'TimescaleDB cannot copy its compressed chunks as long as "tenant"."t" has the same name'
+    for check in (True, False):
+        result = fleet.cluster.run(MODULE, check=check, state="drained", nodes=["m2"])
+        assert result["failed"] and all(text in result["msg"] for text in told), result["msg"]
+    fleet.cluster.query("ALTER TABLE tenant.t RENAME TO other")
+    fleet.converge(state="drained", nodes=["m2"])
+
+
+def test_a_chunk_that_is_dropped_before_its_turn_is_left_out(fleet, monkeypatch):
+    """As a retention policy does it during a run of hours."""
+    fleet.register("m1")
+    fleet.distribute(days=3, partitions=1)
+    fleet.register("m2")
+    move, turns = _rebalance_mover.ChunkMover._move, []
+
+    def drop_and_move(self, job):
+        if not turns:
+            fleet.cluster.an.query(fleet.cluster.database, DROP_CHUNK, job.chunk.relation)
+        turns.append(job)
+        return move(self, job)
+
+    monkeypatch.setattr(_rebalance_mover.ChunkMover, "_move", drop_and_move)
+    result = fleet.cluster.succeed(MODULE, state="drained", nodes=["m1"])
+    monkeypatch.undo()
+    assert len(result["moves"]) == 2 and any("was dropped meanwhile" in warning for warning in result["warnings"])
+    assert fleet.chunks_on("m1") == set() and len(fleet.chunks_on("m2")) == 2 and fleet.left_behind() == []
+
+
+@pytest.mark.parametrize("stage", ["sync", "attach_chunk", "delete_chunk"])
+def test_what_is_left_of_a_chunk_that_was_dropped_is_cleaned_up(fleet, stage):
+    """TimescaleDB keeps the entry, and cannot clean it up without the chunk."""
+    fleet.register("m1", "m2")
+    fleet.distribute(days=2, partitions=1)
+    (chunk,) = sorted(fleet.chunks_on("m1"))[:1]
+    fleet.die_after(stage, f"CALL timescaledb_experimental.move_chunk('_timescaledb_internal.{chunk}', 'm1', 'm2', 'died')")
+    fleet.cluster.query(DROP_CHUNK, chunk)
+    assert ("died",) in fleet.left_behind()
+    fleet.converge()
+    for name in ("m1", "m2"):
+        assert fleet[name].query(fleet.cluster.database, "SELECT 1 FROM pg_class WHERE relname = %s", chunk) == []
+
+
+def test_a_half_copy_on_a_data_node_that_was_dead_is_no_obstacle(fleet):
+    """It is no chunk there, and its operation was forgotten while that node was dead."""
+    fleet.register("m1", "m2", "m3")
+    fleet.distribute(days=2, partitions=3, factor=1)
+    (chunk,) = sorted(fleet.chunks_on("m1"))[:1]
+    fleet.die_after("sync_start", f"CALL timescaledb_experimental.copy_chunk('_timescaledb_internal.{chunk}', 'm1', 'm2', 'tsmn_died')")
+    with fleet.dead("m2"):
+        fleet.cluster.succeed(MODULE, state="replicated")
+    assert fleet["m2"].query(fleet.cluster.database, "SELECT 1 FROM pg_class WHERE relname = %s", chunk) == [(1,)]
+    fleet.cluster.succeed(MODULE, state="replicated")
+    fleet.cluster.query("SELECT set_replication_factor('t', 3)")
+    fleet.converge(state="replicated")
+    assert chunk in fleet.chunks_on("m2")
+
+
+def test_a_factor_that_is_changed_during_the_run_stays(fleet, monkeypatch):
+    fleet.register("m1", "m2", "m3")
+    fleet.distribute(days=2, partitions=1)
+    fleet.cluster.query("SELECT set_replication_factor('t', 2)")
+    move = _rebalance_mover.ChunkMover._move
+
+    def change_and_move(self, job):
+        fleet.cluster.an.query(fleet.cluster.database, "SELECT set_replication_factor('t', 3)")
+        return move(self, job)
+
+    monkeypatch.setattr(_rebalance_mover.ChunkMover, "_move", change_and_move)
+    fleet.cluster.succeed(MODULE, state="replicated")
+    monkeypatch.undo()
+    assert fleet.cluster.query("SELECT replication_factor FROM _timescaledb_catalog.hypertable WHERE table_name = 't'") == [(3,)]
 
 
 def test_compressed_chunks_whose_parts_have_one_name(fleet):
@@ -288,11 +427,138 @@ def test_an_open_transaction_that_wrote_fails_the_move_and_nothing_is_lost(fleet
         connection.autocommit = False
         cursor.execute("INSERT INTO t VALUES ('2026-01-01 12:00+00', -1, 0)")
         result = fleet.cluster.run(MODULE, lock_timeout=1)
-        assert result["failed"] and "a transaction that wrote there is still open" in result["msg"] and "run the task again" in result["msg"]
+        assert result["failed"] and 'on data node "m1" had it open for longer than 5 s' in result["msg"] and "run the task again" in result["msg"]
         assert fleet.chunks_on("m2") == set() and fleet.left_behind() == []
         connection.commit()
     fleet.converge()
     assert fleet.cluster.query("SELECT count(*) FROM t WHERE device = -1") == [(1,)]
+
+
+@pytest.mark.parametrize("act, begins_compressed", [("decompress_chunk", True), ("compress_chunk", False)])
+def test_a_chunk_is_neither_compressed_nor_decompressed_while_it_is_moved(fleet, act, begins_compressed):
+    """Decompressed meanwhile, it was there twice; compressed meanwhile, only the access node knew of it."""
+    fleet.register("m1", "m2")
+    fleet.distribute(days=1)
+    fleet.compress()
+    if not begins_compressed:
+        fleet.cluster.query("SELECT decompress_chunk(c) FROM show_chunks('t') c")
+    database = fleet.cluster.database
+    (chunk,) = fleet.chunks_on("m1")
+    rows = fleet.cluster.query("SELECT count(*), sum(value) FROM t")
+    device = fleet["m2"].value(database, "SELECT min(device) FROM t")
+    errors = []
+
+    def change() -> None:
+        try:
+            fleet.cluster.an.query(database, f"SELECT {act}('_timescaledb_internal.{chunk}')")
+        except psycopg2.Error as error:
+            errors.append(str(error))
+
+    changing = threading.Thread(target=change)
+    with fleet.cluster.an.connection(database) as writer, writer.cursor() as cursor:
+        writer.autocommit = False
+        # Holds the move up where it is about to have writers wait.
+        cursor.execute("INSERT INTO t VALUES ('2026-01-01 12:00+00', %s, 0)", (device,))
+        run = start_module(MODULE, fleet.cluster.login(state="drained", nodes=["m1"]))
+        waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND mode = '{}' AND relation::regclass::text = '{}'"
+        wait_until(lambda: fleet.cluster.query(waiting.format("ShareLock", "t")))
+        changing.start()
+        in_the_way = waiting.format("ExclusiveLock", f"_timescaledb_internal.{chunk}")
+        wait_until(lambda: errors or not changing.is_alive() or fleet["m1"].query(database, in_the_way))
+        writer.commit()
+    _pid, status = os.waitpid(run, 0)
+    changing.join()
+    assert os.waitstatus_to_exitcode(status) == 0 and "canceling statement due to user request" in errors[0]
+    assert fleet.cluster.query("SELECT count(*) - 1, sum(value) FROM t") == rows
+    assert fleet.chunks_on("m1") == set() and fleet.left_behind() == []
+    compressed = "SELECT compressed_chunk_id IS NOT NULL FROM _timescaledb_catalog.chunk WHERE table_name = %s"
+    assert fleet["m2"].value(database, compressed, chunk) is begins_compressed
+    change()
+    assert len(errors) == 1 and fleet["m2"].value(database, compressed, chunk) is not begins_compressed
+    assert fleet.cluster.query("SELECT count(*) - 1, sum(value) FROM t") == rows
+
+
+def test_a_reader_that_stays_open_fails_the_move_before_writers_wait(fleet, monkeypatch):
+    """The old copy cannot be dropped before its reader has ended."""
+    result, writers = _move_while_somebody_reads(fleet, monkeypatch, begun_before=1.5, seconds=60)
+    told = 'on data node "m1" had it open for longer than 10 s'
+    assert result["failed"] and told in result["msg"] and "run the task again" in result["msg"], result
+    assert fleet.chunks_on("m2") == fleet.known_on("m2") == set() and fleet.left_behind() == []
+    assert writers.longest_pause < 2
+    fleet.converge()
+
+
+def test_a_reader_that_comes_when_writers_wait_costs_another_attempt(fleet, monkeypatch):
+    """The drop gives up, writers go on with the old copy, and the new one is made again."""
+    result, writers = _move_while_somebody_reads(fleet, monkeypatch, begun_before=0, seconds=6)
+    assert not result.get("failed"), result["msg"]
+    assert len(fleet.chunks_on("m2")) == len(result["moves"]) == 1 and fleet.left_behind() == []
+    # The lock_timeout of 2 s, and what a move has writers wait for anyway.
+    assert writers.longest_pause < 5
+    writers.check("cannot create chunk on its own", 2)
+
+
+def _move_while_somebody_reads(fleet, monkeypatch, begun_before: float, seconds: float):
+    """Somebody begins to read the chunk once its slot is there, so many seconds before writers are to wait, and ends so many seconds later."""
+    fleet.register("m1")
+    fleet.distribute(days=2, partitions=1)
+    fleet.register("m2")
+    keep, readers = _rebalance_mover.ChunkMover._keep, []
+
+    def keep_and_read(self, keeper, copy, move):
+        keep(self, keeper, copy, move)
+        if readers:
+            return
+        reader = psycopg2.connect(host=str(fleet["m1"].root), port=fleet["m1"].port, dbname=fleet.cluster.database, user="postgres")
+        readers.append(reader)
+        reader.cursor().execute(f"SELECT count(*) FROM _timescaledb_internal.{move.chunk.relation}")
+        threading.Timer(seconds, reader.close).start()
+        time.sleep(begun_before)
+
+    monkeypatch.setattr(_rebalance_mover.ChunkMover, "_keep", keep_and_read)
+    with Writers(fleet) as writers:
+        result = fleet.cluster.run(MODULE, lock_timeout=2)
+        written = dict(writers.written)
+        time.sleep(0.5)
+        assert all(writers.written[device] > written[device] > 0 for device in written), "writers go on"
+    monkeypatch.undo()
+    return result, writers
+
+
+@pytest.mark.parametrize("key", ["", ", PRIMARY KEY (time, device)"])
+def test_rows_can_be_updated_and_deleted_while_they_are_moved(fleet, key):
+    """PostgreSQL refuses both for a published table without an identity of its rows, and the copy has no index yet."""
+    fleet.register("m1", "m2")
+    fleet.distribute(days=2, partitions=1, columns=key)
+    database = fleet.cluster.database
+    stop, errors, updated = threading.Event(), [], []
+
+    def change() -> None:
+        with fleet.cluster.an.connection(database) as connection, connection.cursor() as cursor:
+            while not stop.is_set():
+                device, minute = len(updated) % 16, len(updated) % 600 + 1
+                try:
+                    cursor.execute("UPDATE t SET value = value + 1000 WHERE device = %s AND time < '2026-01-01 10:00+00'", (device,))
+                    cursor.execute("DELETE FROM t WHERE time = '2026-01-02 00:00+00'::timestamptz + %s * interval '1 minute'", (minute,))
+                    updated.append(device)
+                except psycopg2.Error as error:
+                    errors.append(str(error))
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    try:
+        moves = fleet.cluster.succeed(MODULE, state="drained", nodes=["m1"])["moves"]
+        fleet.cluster.query("SELECT timescaledb_experimental.allow_new_chunks('m1')")
+        moves += fleet.cluster.succeed(MODULE, state="drained", nodes=["m2"])["moves"]
+    finally:
+        stop.set()
+        changing.join()
+    assert len(moves) == 4 and updated and errors == []
+    was = "SELECT device, value::int % 1000, value::int / 1000 FROM t WHERE time < '2026-01-01 10:00+00'"
+    assert sorted(fleet.cluster.query(was)) == sorted((minute % 16, minute, updated.count(minute % 16)) for minute in range(1, 600))
+    assert fleet.cluster.query("SELECT count(*) FROM t WHERE time >= '2026-01-02'") == [(600 - min(len(updated), 600),)]
+    assert fleet["m1"].query(database, "SELECT relname FROM pg_class WHERE relreplident = 'f'") == []
+    fleet.converge(state="drained", nodes=["m2"])
 
 
 def test_only_one_at_a_time(fleet):

@@ -12,12 +12,14 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_l
 
 
 class Recorder:
-    """A connection that remembers what it is asked to do."""
+    """A connection that remembers what it is asked to do. Every chunk is there."""
 
     def __init__(self) -> None:
         self.templates: list[str] = []
 
     def run(self, statement, dummy_subject) -> list:
+        if statement.template.startswith("SELECT EXISTS"):
+            return [{"there": True}]
         self.templates.append(statement.template)
         return []
 

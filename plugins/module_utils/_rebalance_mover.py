@@ -87,13 +87,18 @@ SELECT pg_cancel_backend(pid) FROM pg_locks
  WHERE relation = to_regclass(format('%%I.%%I', %s::text, %s::text)) AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
    AND NOT granted AND mode = 'ExclusiveLock'
 """
-# What the drop would wait for: sessions that have the chunk open for longer than a moment, and what a crash has left prepared. Vacuuming gives way.
+# What the drop would wait for: sessions that have the chunk open for longer than a moment, and what a crash has left prepared; there is always something
+# prepared while many write. Vacuuming gives way.
 _READERS = """
 SELECT coalesce(string_agg(DISTINCT coalesce('process ' || l.pid, 'a prepared transaction'), ', '), '') AS readers
   FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
  WHERE l.relation = to_regclass(format('%%I.%%I', %s::text, %s::text)) AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
    AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid()
-   AND (l.pid IS NULL OR (a.backend_type = 'client backend' AND a.xact_start < clock_timestamp() - interval '1 second'))
+   AND ((a.backend_type = 'client backend' AND a.xact_start < clock_timestamp() - interval '1 second')
+        OR (l.pid IS NULL
+            AND EXISTS (SELECT FROM pg_locks x JOIN pg_prepared_xacts p ON p.transaction = x.transactionid
+                         WHERE x.pid IS NULL AND x.locktype = 'transactionid' AND x.virtualtransaction = l.virtualtransaction
+                           AND p.prepared < clock_timestamp() - interval '1 second')))
 """
 _TAKEN = "SELECT to_regclass(format('%%I.%%I', %s::text, %s::text)) IS NOT NULL AS taken"
 _RENAME = "ALTER TABLE {schema}.{relation} RENAME TO {name}"

@@ -13,6 +13,7 @@ from _fleet import MODULE, Fleet, Writers
 from _modules import start_module
 from _prepared import gid_of
 from ansible_collections.timescaledb.multinode.plugins.module_utils import _connection, _rebalance_mover
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 
 pytestmark = pytest.mark.real_engine("it does not copy chunks between data nodes")
 
@@ -486,6 +487,27 @@ def test_a_reader_that_stays_open_fails_the_move_before_writers_wait(fleet, monk
     assert fleet.chunks_on("m2") == fleet.known_on("m2") == set() and fleet.left_behind() == []
     assert writers.longest_pause < 2
     fleet.converge()
+
+
+def test_only_what_stays_prepared_is_waited_for(fleet):
+    """Writers prepare something all the time."""
+    fleet.register("m1", "m2")
+    fleet.distribute(days=1)
+    database = fleet.cluster.database
+    (chunk,) = fleet.chunks_on("m1")
+    readers = Statement(_rebalance_mover._READERS, values=("_timescaledb_internal", chunk))
+    told = []
+    with fleet["m1"].connection(database) as raw:
+        connection = _connection.Connection(raw, "m1")
+        fleet["m1"].query(database, f"BEGIN; LOCK TABLE _timescaledb_internal.{chunk} IN ROW EXCLUSIVE MODE; SELECT txid_current(); PREPARE TRANSACTION 'kept'")
+        try:
+            for _look in range(2):
+                told.append(connection.run(readers, "m1")[0]["readers"])
+                time.sleep(1.1)
+        finally:
+            fleet["m1"].query(database, "ROLLBACK PREPARED 'kept'")
+        told.append(connection.run(readers, "m1")[0]["readers"])
+    assert told == ["", "a prepared transaction", ""]
 
 
 def test_a_reader_that_comes_when_writers_wait_costs_another_attempt(fleet, monkeypatch):

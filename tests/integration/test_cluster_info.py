@@ -101,6 +101,7 @@ def test_silent_node_costs_its_timeout_once(nodes, silent_port):
     assert all("timeout" in found["reason"] for found in result["data_nodes"][:3])
 
 
+@pytest.mark.real_engine("chunks in the catalogue of data nodes")
 def test_what_is_locked_by_something_prepared_is_null_and_costs_nothing_else(nodes):
     nodes.distribute("a")
     nodes.fill("a", 100)

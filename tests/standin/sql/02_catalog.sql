@@ -19,6 +19,18 @@ CREATE TABLE _timescaledb_catalog.hypertable (
     UNIQUE (table_name, schema_name)
 );
 
+-- Nothing is ever compressed here; the modules ask.
+CREATE TABLE _timescaledb_catalog.hypertable_compression (
+    hypertable_id integer NOT NULL REFERENCES _timescaledb_catalog.hypertable ON DELETE CASCADE,
+    attname name NOT NULL,
+    compression_algorithm_id smallint,
+    segmentby_column_index smallint,
+    orderby_column_index smallint,
+    orderby_asc boolean,
+    orderby_nullsfirst boolean,
+    PRIMARY KEY (hypertable_id, attname)
+);
+
 CREATE TABLE _timescaledb_catalog.hypertable_data_node (
     hypertable_id integer NOT NULL REFERENCES _timescaledb_catalog.hypertable,
     node_hypertable_id integer,

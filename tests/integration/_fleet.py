@@ -23,6 +23,9 @@ SETTINGS = {
     "max_logical_replication_workers": 16,
 }
 _HOLD = "LOCK TABLE _timescaledb_catalog.chunk_copy_operation IN SHARE MODE"
+_QUEUE = """
+SELECT pid, mode, granted, waitstart::text FROM pg_locks WHERE relation = '_timescaledb_catalog.chunk_copy_operation'::regclass ORDER BY waitstart
+"""
 
 
 class Fleet:
@@ -95,22 +98,25 @@ class Fleet:
             # No stage can be noted while this is held; two sessions hand it to each other with one stage between them.
             sessions[0].cursor().execute(f"BEGIN; {_HOLD}")
             copier.start()
-            while self.cluster.query("SELECT completed_stage FROM _timescaledb_catalog.chunk_copy_operation") != [(stage,)]:
-                self._wait_for_locks(1, ended)
+            stages: list[Any] = []
+            while (seen := self.cluster.query("SELECT completed_stage FROM _timescaledb_catalog.chunk_copy_operation")) != [(stage,)]:
+                stages.append(seen)
+                self._wait_for_locks(1, ended, stages)
                 waiting = threading.Thread(target=sessions[1].cursor().execute, args=(f"BEGIN; {_HOLD}",))
                 waiting.start()
-                self._wait_for_locks(2, ended)
+                self._wait_for_locks(2, ended, stages)
+                stages.append(self.cluster.query(_QUEUE))
                 sessions[0].cursor().execute("ROLLBACK")
                 waiting.join()
                 sessions.reverse()
             self.cluster.query("SELECT pg_terminate_backend(%s, 10000)", process[0])
         copier.join()
 
-    def _wait_for_locks(self, number: int, ended: list[str]) -> None:
+    def _wait_for_locks(self, number: int, ended: list[str], stages: list[Any]) -> None:
         end = time.monotonic() + 60
         waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = '_timescaledb_catalog.chunk_copy_operation'::regclass"
         while self.cluster.query(waiting) != [(number,)]:
-            assert time.monotonic() < end and not ended, (ended, self._what_goes_on())
+            assert time.monotonic() < end and not ended, (ended, stages, self._what_goes_on())
             time.sleep(0.005)
 
     def _what_goes_on(self) -> list[tuple]:

@@ -55,13 +55,15 @@ def _rebalance(module: AnsibleModule, connection: Connection) -> dict[str, Any]:
     check_reach(module, connection, access_node, plan)
     after = nodes_with(observed, placement_after(observed, plan), names)
     text = plan_table(plan, before, after)
-    result: dict[str, Any] = dict(failed=False, before=before, plan=figures(plan), moves=[move.shown() for move in plan.moves], stopped=_limited(plan, module))
+    result: dict[str, Any] = dict(failed=False, before=before, plan=figures(plan), moves=[move.shown() for move in plan.moves], stopped="")
     result["lost"] = [dict(chunk=str(chunk), nodes=list(chunk.nodes)) for chunk in plan.lost]
     result["overview"] = overview(plan, before, after)
     result["changed"] = bool(text)
     if text and not module.check_mode:
         result.update(_carry_out(module, connection, access_node, plan, Runner(module, connection, access_node, observed)))
         after = nodes_with(observed, read_placement(connection), names)
+    if plan.left:
+        result["stopped"] = result["stopped"] or f"the byte_limit of {wanted.byte_limit} was reached"
     result["after"] = after
     for warning in dict.fromkeys(plan.warnings + connection.take_warnings()):
         module.warn(warning)
@@ -81,12 +83,7 @@ def _carry_out(module: AnsibleModule, connection: Connection, access_node: Acces
         changed = bool(runner.done or runner.prepared)
         return dict(failed=True, msg=f"{error} {more}", changed=changed, moves=[move.shown() for move in runner.done])
     moves = [move.shown() for move in plan.moves if move in runner.done]
-    return dict(stopped=stopped or _limited(plan, module), changed=bool(runner.done or runner.prepared), moves=moves)
-
-
-def _limited(plan: RebalancePlan, module: AnsibleModule) -> str:
-    """Why not all that is wanted is in the plan; empty where it is."""
-    return f"the byte_limit of {module.params['byte_limit']} was reached" if plan.left else ""
+    return dict(stopped=stopped, changed=bool(runner.done or runner.prepared), moves=moves)
 
 
 def _wanted(options: dict[str, Any]) -> Wanted:

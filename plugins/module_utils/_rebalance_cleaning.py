@@ -31,8 +31,6 @@ SELECT schema_name::text AS schema, table_name::text AS relation, replication_fa
 """
 # Waits for what is being written to a hypertable, and lets nobody else begin. Reads go on.
 STOP_WRITERS = "LOCK TABLE ONLY {schema}.{relation} IN SHARE MODE"
-
-
 # The access node's own lock_timeout does not count there.
 _WAIT_ON_NODE = "CALL {schema}.distributed_exec(format('SET LOCAL lock_timeout TO %%L', %s::text), ARRAY[%s]::name[])"
 
@@ -89,20 +87,15 @@ class Cleaner:
 
     def _clean_up_without_chunk(self, connection: Connection, operation: Operation) -> None:
         """It was dropped, by a retention policy for example, which leaves the entry. TimescaleDB's own clean-up looks for the chunk first, and fails."""
-        for name in (operation.destination, operation.source):
-            if name in self._available:
-                self.drop_remains(name, operation.operation_id)
+        self._drop_all_remains(operation)
         if operation.destination in self._available:
-            with closing(connect_to_node(self._module, self._access_node, operation.destination, DIRECTLY)) as node:
-                for row in node.run(Statement(HALF_COPIES, values=(operation.chunk_id,)), f'data node "{operation.destination}"'):
-                    drop_half_copy(node, row["schema"], row["relation"])
+            with closing(connect_to_node(self._module, self._access_node, operation.destination)) as node:
+                self.drop_half_copies(node, operation.destination, operation.chunk_id)
         connection.run(Statement(_FORGET, values=(operation.operation_id,)), f'copy operation "{operation.operation_id}"')
 
     def _clean_up_without_one_end(self, connection: Connection, operation: Operation, chunk: PlacedChunk, nodes: tuple[str, ...]) -> None:
         """What the dead node has is cleaned up when it is back, as what is left of an operation that is in no catalogue."""
-        for name in (operation.destination, operation.source):
-            if name in self._available:
-                self.drop_remains(name, operation.operation_id)
+        self._drop_all_remains(operation)
         if not is_undone(operation, nodes):
             return
         known, reachable = operation.destination in nodes, operation.destination in self._available
@@ -115,6 +108,19 @@ class Cleaner:
         elif reachable:
             with closing(connect_to_node(self._module, self._access_node, operation.destination, DIRECTLY)) as node:
                 drop_half_copy(node, chunk.schema, chunk.relation)
+
+    def drop_half_copies(self, node: Connection, node_name: str, chunk_id: int) -> None:
+        """Drop what is left on a data node of copies of that chunk that were given up: tables that are no chunks, and that nobody knows of."""
+        rows = node.run(Statement(HALF_COPIES, values=(chunk_id,)), f'data node "{node_name}"')
+        if rows:
+            with closing(connect_to_node(self._module, self._access_node, node_name, DIRECTLY)) as directly:
+                for row in rows:
+                    drop_half_copy(directly, row["schema"], row["relation"])
+
+    def _drop_all_remains(self, operation: Operation) -> None:
+        for name in (operation.destination, operation.source):
+            if name in self._available:
+                self.drop_remains(name, operation.operation_id)
 
     def drop_remains(self, node_name: str, operation_id: str) -> None:
         """Drop what an operation has left on a data node, beside the copy itself."""

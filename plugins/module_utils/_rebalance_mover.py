@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from threading import Lock
 from time import monotonic, sleep
 from typing import Any
@@ -50,7 +50,6 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_c
 )
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import ChunkMove, give_up, same_factor
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import read_operations, read_placement
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_remains import HALF_COPIES, drop_half_copy
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 
 COPY = "CALL timescaledb_experimental.copy_chunk(format('%%I.%%I', %s::text, %s::text)::regclass, %s, %s, %s)"
@@ -76,7 +75,7 @@ SELECT c.relreplident::text AS identity, (SELECT r.relname::text FROM pg_index i
                                            WHERE i.indrelid = c.oid AND i.indisreplident) AS index
   FROM pg_class c WHERE c.oid = to_regclass(format('%%I.%%I', %s::text, %s::text))
 """
-_IDENTIFY = "ALTER TABLE ONLY {schema}.{relation} REPLICA IDENTITY "
+_IDENTIFY = "ALTER TABLE IF EXISTS ONLY {schema}.{relation} REPLICA IDENTITY "
 _IDENTITIES = {"d": "DEFAULT", "n": "NOTHING", "i": "USING INDEX {index}"}
 # Conflicts with what compressing and decompressing begin with (compress_chunk_impl() and decompress_chunk_impl() in tsl/src/compression/api.c), and not
 # with writers.
@@ -175,7 +174,7 @@ class ChunkMover:
             keeper, observer = (stack.enter_context(closing(self._on_node(move.destination))) for _connection in range(2))
             source = stack.enter_context(closing(self._on_node(move.source)))
             self._make_name_unique(source, observer, move)
-            self._drop_half_copy(observer, move)
+            self._cleaner.drop_half_copies(observer, move.destination, move.chunk.id)
             self._identify_rows(stack, source, move)
             self._hold_form(source, move)
             control, copier = (stack.enter_context(closing(connect_as_login(self._module))) for _connection in range(2))
@@ -227,46 +226,40 @@ class ChunkMover:
     def _identify_rows(self, stack: ExitStack, source: Connection, move: ChunkMove) -> None:
         """Step 0, until the move has come to its end. In a session without the extension, which allows for no such thing on chunks, and without its event
         trigger, which would load it."""
-        session = stack.enter_context(closing(self._on_node(move.source)))
-        _run(session, "SELECT set_config('session_replication_role', 'replica', false)", move)
+        _run(source, "SELECT set_config('session_replication_role', 'replica', false)", move)
+        self._wait_for_readers(source, move)
+        _run(source, "SELECT set_config('lock_timeout', %s, false)", move, f"{self._lock_timeout}s")
         tables = [(move.chunk.schema, move.chunk.relation)]
-        tables += [(row["schema"], row["relation"]) for row in _run(session, _COMPRESSED_PART, move, *tables[0])]
+        tables += [(row["schema"], row["relation"]) for row in _run(source, _COMPRESSED_PART, move, *tables[0])]
         for schema, relation in tables:
-            rows = _run(session, _IDENTITY, move, schema, relation)
+            rows = _run(source, _IDENTITY, move, schema, relation)
             if not rows:
                 cause = f'data node "{move.source}" has no table "{schema}"."{relation}" any more'
-                raise ClusterError(str(move.chunk), cause, "run the task again", session.name)
+                raise ClusterError(str(move.chunk), cause, "run the task again", source.name)
             found = rows[0]
             if found["identity"] == "f":
                 continue
             names = {"schema": schema, "relation": relation}
-            self._wait_for_readers(session, move)
-            _run(session, "SELECT set_config('lock_timeout', %s, false)", move, f"{self._lock_timeout}s")
             with self._as_long_as_nobody_reads(move):
-                session.run(Statement(f"{_IDENTIFY}FULL", names), str(move.chunk))
+                source.run(Statement(f"{_IDENTIFY}FULL", names), str(move.chunk))
             former = Statement(_IDENTIFY + _IDENTITIES[found["identity"]], names | ({"index": found["index"]} if found["index"] else {}))
-            stack.callback(self._restore_identity, session, source, former, move)
+            stack.callback(self._restore_identity, source, former, move)
 
-    def _restore_identity(self, session: Connection, source: Connection, former: Statement, move: ChunkMove) -> None:
+    def _restore_identity(self, source: Connection, former: Statement, move: ChunkMove) -> None:
         """The copy that stays. Where somebody reads it all the time it keeps its whole rows as identity, which costs WAL and does no harm."""
         with suppress(ClusterError):
             _run(source, "ROLLBACK", move)
-            _run(session, "SELECT set_config('lock_timeout', '1s', false)", move)
-            if _run(session, _TAKEN, move, former.identifiers["schema"], former.identifiers["relation"])[0]["taken"]:
-                session.run(former, str(move.chunk))
+            _run(source, "SELECT set_config('lock_timeout', '1s', false)", move)
+            source.run(former, str(move.chunk))
 
     def _hold_form(self, source: Connection, move: ChunkMove) -> None:
         """Step 0. The transaction has no id, which a replication slot would wait for."""
-        _run(source, "BEGIN", move)
         seconds = self._lock_timeout * _ATTEMPTS
+        _run(source, "BEGIN", move)
         _run(source, "SELECT set_config('lock_timeout', %s, true)", move, f"{seconds}s")
-        try:
+        cause = f'it was compressed, decompressed or locked on data node "{move.source}" for longer than {seconds} s'
+        with _where_locked(move, cause, "wait for its end, and run the task again"):
             source.run(Statement(_HOLD_FORM, {"schema": move.chunk.schema, "relation": move.chunk.relation}), str(move.chunk))
-        except ClusterError as error:
-            if "lock timeout" not in error.cause:
-                raise
-            cause = f'it was compressed, decompressed or locked on data node "{move.source}" for longer than {seconds} s'
-            raise ClusterError(str(move.chunk), cause, "wait for its end, and run the task again", error.host) from error
 
     def _let_form_go(self, source: Connection, move: ChunkMove) -> None:
         _run(source, _LET_FORM_GO, move, move.chunk.schema, move.chunk.relation)
@@ -299,22 +292,9 @@ class ChunkMover:
                     _run(control, "ROLLBACK", move)
                 raise
 
-    @contextmanager
-    def _as_long_as_nobody_reads(self, move: ChunkMove) -> Iterator[None]:
-        try:
-            yield
-        except ClusterError as error:
-            if "lock timeout" not in error.cause:
-                raise
-            cause = f'{_STILL_READ} on data node "{move.source}", where it has to be locked for a moment'
-            raise ClusterError(str(move.chunk), cause, "end what reads it, and run the task again", error.host) from error
-
-    def _drop_half_copy(self, observer: Connection, move: ChunkMove) -> None:
-        """What a copy left on a data node that died meanwhile, whose operation was forgotten without it. It is no chunk, and nobody knows of it."""
-        for row in _run(observer, HALF_COPIES, move, move.chunk.id):
-            if (row["schema"], row["relation"]) == (move.chunk.schema, move.chunk.relation):
-                with closing(self._on_node(move.destination, DIRECTLY)) as connection:
-                    drop_half_copy(connection, move.chunk.schema, move.chunk.relation)
+    def _as_long_as_nobody_reads(self, move: ChunkMove) -> AbstractContextManager[None]:
+        cause = f'{_STILL_READ} on data node "{move.source}", where it has to be locked for a moment'
+        return _where_locked(move, cause, "end what reads it, and run the task again")
 
     def _on_node(self, name: str, options: str = WITHOUT_LIBRARIES) -> Connection:
         return connect_to_node(self._module, self._access_node, name, options)
@@ -421,6 +401,17 @@ def _check_that_it_goes_on(copy: Future, move: ChunkMove) -> None:
     if copy.done():
         copy.result()
         raise _too_fast(move)
+
+
+@contextmanager
+def _where_locked(move: ChunkMove, cause: str, remedy: str) -> Iterator[None]:
+    """Says in our words why a lock was not to be had in time."""
+    try:
+        yield
+    except ClusterError as error:
+        if "lock timeout" not in error.cause:
+            raise
+        raise ClusterError(str(move.chunk), cause, remedy, error.host) from error
 
 
 def _too_fast(move: ChunkMove) -> ClusterError:

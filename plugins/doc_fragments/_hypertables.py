@@ -36,6 +36,8 @@ _OPTIONS = r"""
     description:
       - Columns and constraints of the table, as they stand between the parentheses of C(CREATE TABLE).
       - Used when the table is missing, never to alter one that is there.
+      - It is tried first, in a transaction of the access node that is rolled back, in check mode as well, so that what is wrong with it is told before
+        anything is changed. It may name other new tables of the same task (C(LIKE)), in whatever order they are listed.
       - This is SQL and run as it is. Do not build it from untrusted input.
     type: str
   time_column_name:

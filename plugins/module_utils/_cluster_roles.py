@@ -35,13 +35,25 @@ def with_declared(wanted: WantedRoles, tables: Tables, nodes: list[NodeState], o
     schemas = {schema.name for schema in wanted.schemas if schema.present}
     roles = {role.name for role in wanted.roles if role.present}
     names = tuple(node.name for node in nodes[1:])
+    makes_more = bool(nodes) and _lacks_declared(wanted, nodes[0])
     found = dict(tables)
     for key, table in tables.items():
+        if makes_more and table.trial and table.trial.lacks_something:
+            # What is missing may be there by then.
+            found[key] = table = replace(table, trial=None)
         if owners.get(key) in roles:
             found[key] = table = replace(table, wanted_owner_exists=True)
         if key[0] in schemas:
             found[key] = replace(table, schema_exists=True, may_create=True, nodes_with_schema=names)
     return found
+
+
+def _lacks_declared(wanted: WantedRoles, node: NodeState) -> bool:
+    """Whether the node lacks a declared schema or extension, in which something may be that a definition names."""
+    there = {name for name, extension in node.extensions.items() if extension.version is not None}
+    return any(extension.name not in there for extension in wanted.extensions) or any(
+        schema.present and schema.name not in node.schemas for schema in wanted.schemas
+    )
 
 
 def draft_cluster_roles(wanted: WantedRoles, nodes: list[NodeState], registered: list[str], planners: list[HypertablePlanner]) -> Draft:

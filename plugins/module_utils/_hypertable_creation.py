@@ -8,11 +8,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils import _interval
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_planner import Call, HypertablePlanner, missing_indexes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement, Step
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import Dimension
+
+if TYPE_CHECKING:
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._table_shape import Shape
 
 
 class Creation(HypertablePlanner):
@@ -24,14 +28,13 @@ class Creation(HypertablePlanner):
         for name in filter(None, (wanted.schema, wanted.relation, wanted.time_column_name, wanted.partitioning_column)):
             if '"' in name:
                 self.refuse(f"the name {name} has a double quote, which TimescaleDB 2.13.1 leaves as it is in what it sends to data nodes", "choose another")
-        column_type = found.columns.get(wanted.time_column_name)
         if found.kind is None and wanted.definition is not None and not found.schema_exists:
             self._create_schema()
         self.create_schema_on(nodes)
-        if found.kind is None:
-            self._create_table()
-        else:
-            self._check_table()
+        shape = self._create_table() if found.kind is None else self._check_kind()
+        if shape is not None:
+            self._check_shape(shape)
+        column_type = shape.columns[wanted.time_column_name].type if shape and wanted.time_column_name in shape.columns else None
         self.check_interval(column_type)
         factor = wanted.replication_factor or int(self.access_node.settings.get("timescaledb.hypertable_replication_factor_default") or 1)
 
@@ -73,41 +76,71 @@ class Creation(HypertablePlanner):
             statement = Statement("CREATE SCHEMA {name}", {"name": schema})
             self.steps.append(Step(f'schema "{schema}"', "create schema", "it does not exist", statement, together=True))
 
-    def _create_table(self) -> None:
+    def _create_table(self) -> Shape | None:
+        """Returns what it will be, as far as that is known."""
+        trial = self.found.trial
         if self.wanted.definition is None:
             self.refuse("the table does not exist", "create it first, or give its definition")
         elif self.found.schema_exists and not self.found.may_create:
             self.refuse(f'the role may not create tables in schema "{self.wanted.schema}"', "GRANT CREATE ON SCHEMA to it")
+        elif trial is not None and trial.error is not None:
+            self.refuse(f"its definition is refused: {trial.error.cause}", trial.error.remedy or "correct the definition")
         else:
-            # The definition is SQL by its nature and given by the operator; % is literal there.
-            text = self.wanted.definition.replace("{", "{{").replace("}", "}}")
-            self.ddl("create table", "it does not exist", f"CREATE TABLE {{relation_schema}}.{{relation}} ({text})", together=True)
+            self.steps.append(Step(self.wanted.subject, "create table", "it does not exist", self.wanted.create_table(), together=True))
+        return trial.shape if trial else None
 
-    def _check_table(self) -> None:
-        wanted, found = self.wanted, self.found
-        if found.kind != "r" or found.persistence != "p":
+    def _check_kind(self) -> Shape | None:
+        """Returns what it is; None where it can never be distributed."""
+        shape = self.found.shape
+        if shape is None or not _is_ordinary(shape):
             self.refuse("it is not an ordinary, permanent table", "choose one that is neither partitioned, temporary, unlogged, foreign nor a view")
-            return
-        if not found.may_change:
+            return None
+        if not self.found.may_change:
             self.refuse("the role does not own the table", "log in as its owner or as a superuser")
-        for column in filter(None, (wanted.time_column_name, wanted.partitioning_column)):
-            if column not in found.columns:
-                self.refuse(f'the table has no column "{column}"', "correct the column's name")
-        column_type = found.columns.get(wanted.time_column_name)
-        if column_type is not None and not _interval.is_time(column_type) and not _interval.is_integer(column_type):
-            self.refuse(f'its time column "{wanted.time_column_name}" is of type {column_type}', "choose a column with a timestamp, date or integer")
-        if found.inherits:
-            self.refuse("it inherits from another table, or another one from it", "choose a table without inheritance")
-        for columns in found.unique_indexes:
-            lacking = [column for column in filter(None, (wanted.time_column_name, wanted.partitioning_column)) if column not in columns]
-            if lacking:
-                self.refuse(
-                    f"its unique index on ({', '.join(columns)}) lacks {' and '.join(lacking)}",
-                    "put time column and partitioning column into each primary key and unique constraint",
-                )
-        if found.has_rows:
+        if shape.has_rows:
             remedy = "create an empty one, copy the rows with INSERT ... SELECT, and rename the two"
-            if wanted.migrate_data:
+            if self.wanted.migrate_data:
                 self.refuse("the table has rows, and no TimescaleDB release migrates data into a distributed hypertable", remedy)
             else:
                 self.refuse("the table has rows, and only an empty table can be distributed", remedy)
+        return shape
+
+    def _check_shape(self, shape: Shape) -> None:
+        """What create_distributed_hypertable() refuses: src/hypertable.c, src/dimension.c, src/indexing.c and tsl/src/deparse.c of 2.13.1."""
+        wanted = self.wanted
+        time, space = shape.columns.get(wanted.time_column_name), shape.columns.get(wanted.partitioning_column or "")
+        dimensions = [column for column in (wanted.time_column_name, wanted.partitioning_column) if column]
+        if not _is_ordinary(shape):
+            self.refuse("its definition does not make an ordinary table", "leave out what makes it partitioned")
+        for column in dimensions:
+            if column not in shape.columns:
+                self.refuse(f'the table has no column "{column}"', "correct the column's name")
+            elif shape.columns[column].generated:
+                self.refuse(f'its column "{column}" is generated, and chunks are made by columns with values of their own', "choose another column")
+        if time and not _interval.is_time(time.type) and not _interval.is_integer(time.type):
+            self.refuse(f'its time column "{wanted.time_column_name}" is of type {time.type}', "choose a column with a timestamp, date or integer")
+        if space and not space.hashable:
+            cause = f'its partitioning column "{wanted.partitioning_column}" is of type {space.type}, which has no hash function'
+            self.refuse(cause, "choose another column")
+        if shape.inherits:
+            self.refuse("it inherits from another table, or another one from it", "choose a table without inheritance")
+        for columns in shape.unique_indexes:
+            lacking = [column for column in dimensions if column not in columns]
+            if lacking:
+                self.refuse(
+                    f"its unique index on ({', '.join(columns)}) lacks {' and '.join(lacking)}",
+                    "put time column and partitioning column into each primary key, unique and exclusion constraint",
+                )
+        for cause, names, remedy in (
+            ("CHECK constraints with NO INHERIT", shape.not_inherited, "have chunks inherit them, or drop them"),
+            ("rules", shape.rules, "drop them"),
+            ("triggers with transition tables", shape.transition_triggers, "drop them"),
+        ):
+            if names:
+                self.refuse(f"it has {cause}: {', '.join(names)}", remedy)
+        if shape.row_security:
+            self.refuse("it has row level security", "ALTER TABLE ... DISABLE ROW LEVEL SECURITY, or choose another table")
+
+
+def _is_ordinary(shape: Shape) -> bool:
+    return shape.kind == "r" and shape.persistence == "p"

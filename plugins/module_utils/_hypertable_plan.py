@@ -60,10 +60,11 @@ def joined(planners: list[HypertablePlanner]) -> Plan:
     """The plans for all hypertables as one. Raises ClusterError(s) with every reason not to start."""
     plan = Plan([], {"hypertables": []}, {"hypertables": []})
     schemas: list[Statement] = []
-    for planner in planners:
+    for planner in sorted(planners, key=_turn):
         # Two tables of one new schema want the same of it.
         plan.steps += [step for step in planner.steps if step.statement not in schemas]
         schemas += [step.statement for step in planner.steps if step.action == "create schema"]
+    for planner in planners:
         plan.warnings += [f"{planner.wanted.subject}: {warning}" for warning in planner.warnings]
         if planner.found.is_distributed:
             plan.before["hypertables"].append(shown(planner.wanted, planner.found))
@@ -105,6 +106,12 @@ def shown_tables(wanted: list[WantedHypertable], tables: dict[Key, Table]) -> li
 
 def _in_order(wanted: list[WantedHypertable]) -> list[WantedHypertable]:
     return sorted(wanted, key=lambda table: not table.present)
+
+
+def _turn(planner: HypertablePlanner) -> tuple[bool, int]:
+    """Removals come last; a table whose definition names another new one comes behind that."""
+    trial = planner.found.trial
+    return not planner.wanted.present, trial.turn if trial else 0
 
 
 def shown(wanted: WantedHypertable, table: Table) -> dict[str, Any]:

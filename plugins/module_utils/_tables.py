@@ -8,12 +8,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._compression import COMPRESSION
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import WantedHypertable
+
+if TYPE_CHECKING:
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._definition_trial import Trial
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._table_shape import Shape
+
+Key = tuple[str, str]
 
 _TABLES = """
 WITH schema_on AS (
@@ -25,16 +31,10 @@ WITH schema_on AS (
 SELECT w.schema_name, w.table_name, n.oid IS NOT NULL AS schema_exists, has_schema_privilege(n.oid, 'CREATE') AS may_create,
        has_database_privilege(current_database(), 'CREATE') AS may_create_schema,
        s.nodes AS nodes_with_schema,
-       c.relkind::text AS kind, c.relpersistence::text AS persistence, pg_has_role(c.relowner, 'USAGE') AS may_change,
+       c.relkind::text AS kind, pg_has_role(c.relowner, 'USAGE') AS may_change,
        pg_get_userbyid(c.relowner)::text AS owner, EXISTS (SELECT FROM pg_roles WHERE rolname = w.owner) AS wanted_owner_exists,
-       CASE WHEN h.id IS NULL THEN (SELECT jsonb_object_agg(attname, format_type(atttypid, NULL)) FROM pg_attribute a
-         WHERE a.attrelid = c.oid AND attnum > 0 AND NOT attisdropped) END AS columns,
        (SELECT jsonb_agg((SELECT jsonb_agg(attname ORDER BY attnum) FROM pg_attribute a WHERE a.attrelid = i.indexrelid))
           FROM pg_index i WHERE i.indrelid = c.oid) AS indexes,
-       CASE WHEN h.id IS NULL THEN
-         (SELECT jsonb_agg((SELECT jsonb_agg(attname ORDER BY attnum) FROM pg_attribute a WHERE a.attrelid = i.indexrelid AND attnum <= i.indnkeyatts))
-            FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique) END AS unique_indexes,
-       h.id IS NULL AND (EXISTS (SELECT FROM pg_inherits WHERE inhrelid = c.oid) OR EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid)) AS inherits,
        h.id AS hypertable_id, h.replication_factor, {compression} AS compression,
        (SELECT jsonb_agg(jsonb_build_object('column', column_name, 'type', column_type::text, 'interval', interval_length,
                                             'partitions', num_slices) ORDER BY id)
@@ -84,19 +84,17 @@ class Table:
     # As far as the access node can tell: those with another distributed hypertable of that schema. Every database has public.
     nodes_with_schema: tuple[str, ...]
     kind: str | None
-    persistence: str | None
     may_change: bool
-    # Only of a table that is not a hypertable yet, as are unique_indexes.
-    columns: dict[str, str]
     indexes: tuple[tuple[str, ...], ...]
     hypertable_id: int | None
     replication_factor: int | None
     dimensions: tuple[Dimension, ...]
     data_nodes: tuple[str, ...]
     has_chunks: bool
-    unique_indexes: tuple[tuple[str, ...], ...] = ()
-    inherits: bool = False
-    has_rows: bool = False
+    # Of a relation that is to become a distributed hypertable.
+    shape: Shape | None = None
+    # Of a table that is to be made from its definition.
+    trial: Trial | None = None
     # Views that would keep it from being dropped; only where it is to be.
     dependents: tuple[str, ...] = ()
     # Empty where there is no such table yet.
@@ -121,7 +119,7 @@ class Table:
         return next((dimension for dimension in self.dimensions if dimension.partitions is not None), None)
 
 
-def observe_tables(connection: Connection, wanted: list[WantedHypertable]) -> dict[tuple[str, str], Table]:
+def observe_tables(connection: Connection, wanted: list[WantedHypertable]) -> dict[Key, Table]:
     """Read the wanted tables by (schema, relation); of each only what its wish depends on."""
     wishes = (
         [table.schema for table in wanted],
@@ -129,9 +127,11 @@ def observe_tables(connection: Connection, wanted: list[WantedHypertable]) -> di
         [not table.present for table in wanted],
         [table.owner for table in wanted],
     )
-    rows = connection.run(Statement(_TABLES, values=wishes), "distributed hypertables")
-    filled = _filled(connection, [row for row in rows if row["kind"] == "r" and row["hypertable_id"] is None])
-    return {key: _table(row, key in filled) for row in rows for key in [(row["schema_name"], row["table_name"])]}
+    rows = {(row["schema_name"], row["table_name"]): row for row in connection.run(Statement(_TABLES, values=wishes), "distributed hypertables")}
+    new = [table for table in wanted if table.present and rows[table.key]["hypertable_id"] is None]
+    shapes = _shapes(connection, [table.key for table in new if rows[table.key]["kind"] is not None])
+    trials = _trials(connection, [table for table in new if table.definition is not None and _may_make(rows[table.key])], rows)
+    return {key: _table(row, shapes.get(key), trials.get(key)) for key, row in rows.items()}
 
 
 def observe_intervals(connection: Connection, wanted: list[WantedHypertable]) -> dict[str, int]:
@@ -143,41 +143,51 @@ def observe_intervals(connection: Connection, wanted: list[WantedHypertable]) ->
     return {row["text"]: row["units"] for row in rows}
 
 
-def observe_distributed(connection: Connection) -> list[tuple[str, str]]:
+def observe_distributed(connection: Connection) -> list[Key]:
     """(schema, relation) of every distributed hypertable."""
     rows = connection.run(Statement(_DISTRIBUTED), "distributed hypertables")
     return [(row["schema_name"], row["table_name"]) for row in rows]
 
 
-def _filled(connection: Connection, rows: list[dict[str, Any]]) -> set[tuple[str, str]]:
-    """Which of these plain tables have rows; only those can be asked whose owner we are."""
-    names = [(row["schema_name"], row["table_name"]) for row in rows if row["may_change"]]
-    if not names:
-        return set()
-    template = " UNION ALL ".join(f"SELECT {number} AS number WHERE EXISTS (SELECT FROM {{s{number}}}.{{t{number}}})" for number in range(len(names)))
-    identifiers = {f"{letter}{number}": part for number, name in enumerate(names) for letter, part in zip("st", name)}
-    return {names[row["number"]] for row in connection.run(Statement(template, identifiers), "tables to be distributed")}
+def _may_make(row: dict[str, Any]) -> bool:
+    """Whether the table is missing and the role may make it."""
+    may_have_schema = row["may_create_schema"] and not row["schema_name"].startswith("pg_")
+    return row["kind"] is None and (row["may_create"] if row["schema_exists"] else may_have_schema)
 
 
-def _table(row: dict[str, Any], has_rows: bool) -> Table:
+# A module's files are compiled in each run, and most runs have no hypertable to make.
+def _shapes(connection: Connection, keys: list[Key]) -> dict[Key, Shape]:
+    if not keys:
+        return {}
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._table_shape import observe_shapes
+
+    return observe_shapes(connection, keys)
+
+
+def _trials(connection: Connection, tables: list[WantedHypertable], rows: dict[Key, dict[str, Any]]) -> dict[Key, Trial]:
+    if not tables:
+        return {}
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._definition_trial import try_definitions
+
+    return try_definitions(connection, tables, {table.schema for table in tables if not rows[table.key]["schema_exists"]})
+
+
+def _table(row: dict[str, Any], shape: Shape | None, trial: Trial | None) -> Table:
     return Table(
         schema_exists=row["schema_exists"],
         may_create=bool(row["may_create"]),
         may_create_schema=row["may_create_schema"],
         nodes_with_schema=tuple(row["nodes_with_schema"] or ()),
         kind=row["kind"],
-        persistence=row["persistence"],
         may_change=bool(row["may_change"]),
-        columns=row["columns"] or {},
         indexes=tuple(tuple(columns) for columns in row["indexes"] or []),
         hypertable_id=row["hypertable_id"],
         replication_factor=row["replication_factor"],
         dimensions=tuple(Dimension(**dimension) for dimension in row["dimensions"] or []),
         data_nodes=tuple(row["data_nodes"] or ()),
         has_chunks=row["has_chunks"],
-        unique_indexes=tuple(tuple(columns) for columns in row["unique_indexes"] or []),
-        inherits=row["inherits"],
-        has_rows=has_rows,
+        shape=shape,
+        trial=trial,
         dependents=tuple(row["dependents"] or ()),
         owner=row["owner"] or "",
         wanted_owner_exists=row["wanted_owner_exists"],

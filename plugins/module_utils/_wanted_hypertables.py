@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 
 _MAXIMUM_NAME_BYTES = 63
 _MAXIMUM_PARTITIONS = 32767
@@ -49,9 +50,19 @@ class WantedHypertable:
         return self.drop_remote_data or node_name in self.left_clean
 
     @property
+    def key(self) -> tuple[str, str]:
+        """(schema, relation)."""
+        return self.schema, self.relation
+
+    @property
     def subject(self) -> str:
         """How messages name it."""
         return f'distributed hypertable "{self.schema}"."{self.relation}"'
+
+    def create_table(self) -> Statement:
+        """What makes it from its definition, which is SQL by its nature and given by the operator; % is literal there."""
+        definition = (self.definition or "").replace("{", "{{").replace("}", "}}")
+        return Statement(f"CREATE TABLE {{relation_schema}}.{{relation}} ({definition})", {"relation_schema": self.schema, "relation": self.relation})
 
 
 def hypertable_options(required: bool) -> dict[str, Any]:

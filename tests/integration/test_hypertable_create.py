@@ -51,13 +51,6 @@ def test_definition_of_a_table_that_is_there_is_not_used(table):
     assert actions(table.converge(HYPERTABLE, definition="nonsense", **CONDITIONS)) == ["create"]
 
 
-def test_definition_with_an_error_of_syntax(nodes):
-    result = nodes.run(HYPERTABLE, definition="time timestamptz NOT NULL, device nonsense", **CONDITIONS)
-    assert result["failed"] and 'type "nonsense" does not exist' in result["msg"]
-    assert result["changed"] is False and result["steps"] == []
-    assert nodes.tables() == []
-
-
 def test_interrupted_plan_is_finished_by_the_next_run(nodes):
     """One of its steps fails because a data node has a table of that name."""
     nodes.distribute("other")

@@ -25,6 +25,18 @@ ORDINARY = "it is not an ordinary, permanent table"
         ("CREATE TABLE conditions (time text NOT NULL, device int)", 'its time column "time" is of type text'),
         ("CREATE TABLE parent ({columns}); CREATE TABLE conditions () INHERITS (parent)", "it inherits from another table"),
         ("CREATE TABLE conditions ({columns}, PRIMARY KEY (device))", "its unique index on (device) lacks time"),
+        ("CREATE TABLE conditions ({columns}, EXCLUDE USING btree (device WITH =))", "its unique index on (device) lacks time"),
+        ("CREATE TABLE conditions ({columns}, CONSTRAINT few CHECK (device < 9) NO INHERIT)", "CHECK constraints with NO INHERIT: few"),
+        ("CREATE TABLE conditions (time date GENERATED ALWAYS AS (date '2020-01-01') STORED, device int)", 'its column "time" is generated'),
+        ("CREATE TABLE conditions (time date NOT NULL, device int GENERATED ALWAYS AS (1) STORED)", 'its column "device" is generated'),
+        ("CREATE TABLE conditions (time date NOT NULL, device json)", "is of type json, which has no hash function"),
+        ("CREATE TABLE conditions ({columns}); CREATE RULE no AS ON DELETE TO conditions DO INSTEAD NOTHING", "it has rules: no"),
+        ("CREATE TABLE conditions ({columns}); ALTER TABLE conditions ENABLE ROW LEVEL SECURITY", "it has row level security"),
+        (
+            "CREATE TABLE conditions ({columns}); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; "
+            "CREATE TRIGGER seen AFTER INSERT ON conditions REFERENCING NEW TABLE AS new FOR EACH STATEMENT EXECUTE FUNCTION f()",
+            "it has triggers with transition tables: seen",
+        ),
         ("SELECT 1", "the table does not exist"),
     ],
 )

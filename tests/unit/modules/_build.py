@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode
+from ansible_collections.timescaledb.multinode.plugins.module_utils._definition_trial import Trial
 from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import Holding, Placement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import NodeLook
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint
+from ansible_collections.timescaledb.multinode.plugins.module_utils._table_shape import Column, Shape
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import Dimension, Table
 from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import Release
 
@@ -86,33 +88,43 @@ TIME = Dimension("time", "timestamp with time zone", 604_800_000_000, None)
 SPACE = Dimension("device", "integer", None, 2)
 
 
+def shape(**more: Any) -> Shape:
+    """An empty table with the columns time, device and value; columns are given by their types."""
+    types = more.pop("columns", {"time": "timestamp with time zone", "device": "integer", "value": "double precision"})
+    columns = {name: column if isinstance(column, Column) else Column(column) for name, column in types.items()}
+    return Shape(**{"kind": "r", "persistence": "p", "columns": columns, **more})
+
+
 def plain_table(**more: Any) -> Table:
-    """An empty table with the columns time, device and value."""
+    """An empty table, see shape()."""
+    shaped = {name: more.pop(name) for name in Shape.__dataclass_fields__ if name in more}
     fields: dict[str, Any] = dict(
         schema_exists=True,
         may_create=True,
         may_create_schema=True,
         nodes_with_schema=(),
-        kind="r",
-        persistence="p",
+        kind=shaped.get("kind", "r"),
         may_change=True,
-        columns={"time": "timestamp with time zone", "device": "integer", "value": "double precision"},
         indexes=(),
         hypertable_id=None,
         replication_factor=None,
         dimensions=(),
         data_nodes=(),
         has_chunks=False,
+        shape=shape(**shaped),
     )
     return Table(**{**fields, **more})
 
 
 def missing_table(**more: Any) -> Table:
-    return plain_table(**{**dict(kind=None, persistence=None, may_change=False, columns={}), **more})
+    """One that is not there; its definition makes what shape() is."""
+    fields: dict[str, Any] = dict(may_change=False, shape=None, trial=Trial(0, shape()))
+    return replace(plain_table(), kind=None, **{**fields, **more})
 
 
 def distributed_table(*nodes: str, **more: Any) -> Table:
     fields: dict[str, Any] = dict(
+        shape=None,
         hypertable_id=7,
         replication_factor=1,
         dimensions=(TIME, SPACE),

@@ -4,10 +4,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from _build import SPACE, TIME, access_node, data_node, distributed_table, holding, missing_table, plain_table, table_parameters
+from _build import SPACE, TIME, access_node, data_node, distributed_table, holding, missing_table, plain_table, shape, table_parameters
+from ansible_collections.timescaledb.multinode.plugins.module_utils._definition_trial import Trial
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_plan import leaving_nodes, plan_hypertables
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan
+from ansible_collections.timescaledb.multinode.plugins.module_utils._table_shape import Column
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import wanted_hypertables
 
 DAY = 86_400_000_000
@@ -175,6 +177,17 @@ def test_interval_argument(text, placeholder, value):
         (plain_table(inherits=True), {}, "inherits"),
         (plain_table(unique_indexes=(("id", "time"),)), BY_DEVICE, "its unique index on (id, time) lacks device"),
         (plain_table(columns={"device": "integer"}), {}, 'no column "time"'),
+        (plain_table(columns={"time": Column("date", generated=True)}), {}, 'its column "time" is generated'),
+        (plain_table(columns={"time": "date", "device": Column("integer", generated=True)}), BY_DEVICE, 'its column "device" is generated'),
+        (plain_table(columns={"time": "date", "device": Column("json", hashable=False)}), BY_DEVICE, "of type json, which has no hash function"),
+        (plain_table(not_inherited=("a", "b")), {}, "CHECK constraints with NO INHERIT: a, b"),
+        (plain_table(rules=("r",)), {}, "it has rules: r"),
+        (plain_table(transition_triggers=("t",)), {}, "triggers with transition tables: t"),
+        (plain_table(row_security=True), {}, "row level security"),
+        (missing_table(trial=Trial(0, shape(columns={"at": "date"}))), dict(definition="at date"), 'the table has no column "time"'),
+        (missing_table(trial=Trial(0, shape(columns={"time": "bigint"}))), dict(definition="time bigint"), "no default interval"),
+        (missing_table(trial=Trial(0, shape(kind="p"))), dict(definition="x"), "does not make an ordinary table"),
+        (missing_table(trial=Trial(error=ClusterError("t", "no such type"))), dict(definition="x"), "its definition is refused: no such type"),
         (plain_table(), dict(partitioning_column="nope"), 'no column "nope"'),
         (plain_table(columns={"time": "text"}), {}, "is of type text"),
         (plain_table(columns={"time": "bigint"}), {}, "no default interval"),
@@ -209,6 +222,31 @@ def test_interval_refused(there, interval, text, column_type, word):
     columns = {"time": column_type}
     found = distributed_table("dn1", "dn2", dimensions=(replace(TIME, type=column_type),), columns=columns) if there else plain_table(columns=columns)
     assert word in refusal(found, interval=interval, chunk_time_interval=text)
+
+
+def test_columns_that_nothing_is_made_by_may_be_anything():
+    columns = {"time": "date", "device": "integer", "more": Column("json", hashable=False), "twice": Column("integer", generated=True)}
+    assert plan(plain_table(columns=columns), **BY_DEVICE).steps
+
+
+def test_interval_of_a_definition_is_judged_by_its_column():
+    found = missing_table(trial=Trial(0, shape(columns={"time": "timestamp with time zone"})))
+    assert after(plan(found, interval=DAY, definition="x", chunk_time_interval=str(DAY)))["chunk_time_interval"] == "1 day"
+
+
+def test_definition_that_could_not_be_tried():
+    """As where it needs an extension that the same task makes."""
+    assert actions(plan(missing_table(trial=None), definition="x")) == ["create table", "create"]
+
+
+@pytest.mark.parametrize("declared", [("a", "b"), ("b", "a")])
+def test_definition_that_names_another_new_table(declared):
+    """The trial found b before a; results are shown as declared."""
+    wanted = [table_parameters(relation=name, definition="x") for name in declared]
+    tables = {("public", name): missing_table(trial=Trial(turn, shape())) for turn, name in enumerate("ba")}
+    made = plan_hypertables(wanted_hypertables(wanted), access_node("dn1", "dn2"), tables, {}, [])
+    assert [step.subject for step in made.steps] == [f'distributed hypertable "public"."{name}"' for name in "bbaa"]
+    assert [table["relation"] for table in made.after["hypertables"]] == list(declared)
 
 
 @pytest.mark.parametrize("interval, column_type", [(32767, "smallint"), (2**31 - 1, "integer"), (1, "bigint")])

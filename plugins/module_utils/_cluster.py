@@ -16,13 +16,14 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._cluster_plan import ObservedCluster, shown_roles
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
+from ansible_collections.timescaledb.multinode.plugins.module_utils._converge import session_errors
 from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import given_up_nodes, looks_needed
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import noting, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_plan import leaving_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._jobs import observe_jobs
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, State
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import observe_distributed, observe_intervals, observe_tables
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_cluster import WantedCluster, declared_roles, wanted_cluster
-from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import check_release
 
 if TYPE_CHECKING:
     from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import Holding, LostChunk
@@ -33,9 +34,11 @@ if TYPE_CHECKING:
 
 def observe_wanted(module: AnsibleModule, connection: Connection, access_node: AccessNode) -> WantedCluster:
     """The module's parameters as a wanted cluster; what is there is read only where it is to be pruned. Raises ClusterError."""
+    errors = session_errors(module)
     prunes = module.params["prune"] and module.params["hypertables"] is not None
-    wanted = wanted_cluster(module.params, access_node, observe_distributed(connection) if prunes else [])
-    check_release(wanted.nodes, access_node)
+    distributed = observe_distributed(connection) if prunes else []
+    wanted = noting(errors, lambda: wanted_cluster(module.params, access_node, distributed), WantedCluster([], [], []))
+    raise_all(errors)
     return wanted
 
 

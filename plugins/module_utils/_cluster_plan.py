@@ -76,7 +76,8 @@ def plan_cluster(wanted: WantedCluster, observed: ObservedCluster) -> Plan:
     roles = _plan_roles(wanted.roles, observed.roles, sorted(nodes.nodes), planners)
     jobs = JobPlanner(observed.access_node, observed.jobs)
     jobs.decide(wanted.jobs)
-    raise_all(nodes.errors + roles.errors + [error for planner in planners for error in planner.errors] + jobs.errors)
+    errors = nodes.errors + roles.errors + [error for planner in planners for error in planner.errors] + jobs.errors
+    raise_all(errors, [*nodes.steps, *(step for planner in planners for step in planner.steps)])
     tables = joined(planners)
     names = {node.node_name for node in wanted.nodes}
     before = {"data_nodes": shown_nodes(observed.access_node.data_nodes, names), **tables.before, "jobs": shown_jobs(wanted.jobs, observed.jobs)}

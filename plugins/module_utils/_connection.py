@@ -17,7 +17,7 @@ from ansible_collections.community.postgresql.plugins.module_utils.postgres impo
     pg_cursor_args,
     postgres_common_argument_spec,
 )
-from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, remedy_for
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, is_wrong_value, remedy_for
 from ansible_collections.timescaledb.multinode.plugins.module_utils._login_remedies import login_remedy
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 
@@ -107,6 +107,16 @@ class Connection:
 
 def _compose(statement: Statement) -> Any:
     return sql.SQL(statement.template).format(**{key: sql.Identifier(name) for key, name in statement.identifiers.items()})
+
+
+def taken(connection: Connection, statement: Statement) -> list[dict[str, Any]]:
+    """Its rows; none where the server can make nothing of its values."""
+    try:
+        return connection.run(statement, "options")
+    except ClusterError as error:
+        if not is_wrong_value(error):
+            raise
+        return []
 
 
 def server_error(error: Exception, subject: str, host: str) -> ClusterError:

@@ -13,7 +13,7 @@ from typing import Any, Callable
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, observe_access_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, connect_as_login
-from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, InterruptedPlan, raise_all
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, InterruptedPlan, findings, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._plan_text import plan_text
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan, State, Step
 
@@ -47,10 +47,10 @@ class _Failed(Exception):
         self.result = result
 
 
-def check_sessions(module: AnsibleModule) -> None:
-    """Raise where the option sessions is out of its range."""
-    if not 1 <= module.params["sessions"] <= _MAXIMUM_SESSIONS:
-        raise ClusterError("option sessions", f"it is {module.params['sessions']}", f"choose 1 to {_MAXIMUM_SESSIONS}")
+def session_errors(module: AnsibleModule) -> list[ClusterError]:
+    """What is wrong with the option sessions."""
+    sessions = module.params["sessions"]
+    return [] if 1 <= sessions <= _MAXIMUM_SESSIONS else [ClusterError("option sessions", f"it is {sessions}", f"choose 1 to {_MAXIMUM_SESSIONS}")]
 
 
 def converge(module: AnsibleModule, make_plan: MakePlan, read_state: ReadState, only: str | None = None, patience: float = 0) -> None:
@@ -92,8 +92,11 @@ def _attempt(module: AnsibleModule, make_plan: MakePlan, read_state: ReadState, 
     result: dict[str, Any] = {}
     try:
         access_node = observe_access_node(connection)
-        plan = make_plan(module, connection, access_node)
-        _check_reach(module, access_node, plan)
+        try:
+            plan = make_plan(module, connection, access_node)
+        except ClusterError as error:
+            raise_all(findings(error) + _out_of_reach(module, access_node, error.steps))
+        raise_all(_out_of_reach(module, access_node, plan.steps))
         plan.steps[:0] = _steps_before(module, connection, access_node, plan.steps)
         text, before, after = plan_text(plan), plan.before, plan.after
         if not only:
@@ -152,29 +155,27 @@ def _name(entry: dict[str, Any]) -> tuple[str, ...]:
     return next(tuple(entry[key] for key in keys) for keys in _NAMES if keys[0] in entry)
 
 
-def _check_reach(module: AnsibleModule, access_node: AccessNode, plan: Plan) -> None:
-    """Raise where a step would fail for a data node that does not answer; those that are about to change have been looked at already."""
-    needed = {name for step in plan.steps for name in step.needs}
+def _out_of_reach(module: AnsibleModule, access_node: AccessNode, steps: list[Step]) -> list[ClusterError]:
+    """The data nodes that a step needs and that do not answer; those that are about to change have been looked at already."""
+    needed = {name for step in steps for name in step.needs}
     if not needed:
-        return
+        return []
     from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import silent_nodes
 
     silent = silent_nodes(module, access_node, needed)
-    raise_all(
-        [
-            ClusterError(
-                f'data node "{name}"',
-                f"no connection as role {access_node.role}: {reason.rstrip('.')}",
-                f"start the node, or see that the access node may log in there; needed by: {_needed_by(plan, name)}",
-                str(access_node.data_nodes[name].endpoint),
-            )
-            for name, reason in silent.items()
-        ]
-    )
+    return [
+        ClusterError(
+            f'data node "{name}"',
+            f"no connection as role {access_node.role}: {reason.rstrip('.')}",
+            f"start the node, or see that the access node may log in there; needed by: {_needed_by(steps, name)}",
+            str(access_node.data_nodes[name].endpoint),
+        )
+        for name, reason in silent.items()
+    ]
 
 
-def _needed_by(plan: Plan, name: str) -> str:
-    return ", ".join(dict.fromkeys(step.subject for step in plan.steps if name in step.needs))
+def _needed_by(steps: list[Step], name: str) -> str:
+    return ", ".join(dict.fromkeys(step.subject for step in steps if name in step.needs))
 
 
 def _shown(connection: Connection, steps: list[Step]) -> list[dict[str, Any]]:

@@ -65,7 +65,7 @@ def plan_data_nodes(
     planner = DataNodePlanner(access_node, looks)
     planner.keep([node for node in wanted if node.present])
     planner.remove([node for node in wanted if not node.present], holdings, lost)
-    raise_all(planner.errors)
+    raise_all(planner.errors, planner.steps)
     names = {node.node_name for node in wanted}
     before, after = shown(access_node.data_nodes, names), shown(planner.nodes, names)
     return Plan(planner.steps, {"data_nodes": before}, {"data_nodes": after}, planner.warnings)
@@ -136,7 +136,7 @@ class DataNodePlanner:
         for name, node in sorted(self.nodes.items()):
             if node.endpoint in seen:
                 cause = f'its database at {node.endpoint} is already that of data node "{seen[node.endpoint]}"'
-                self.errors.append(ClusterError(f'data node "{name}"', cause, "use one name"))
+                self.errors.append(ClusterError(f'data node "{name}"', cause, "use one name", str(node.endpoint)))
             seen[node.endpoint] = name
 
     def _add(self, node: WantedNode) -> None:
@@ -302,7 +302,8 @@ class DataNodePlanner:
             self._refuse(node, "the database there is no data node of this cluster, it is not dropped", "leave drop_database out")
 
     def _refuse(self, node: WantedNode, cause: str, remedy: str) -> None:
-        self.errors.append(ClusterError(node.subject, cause, remedy))
+        known = self._access_node.data_nodes.get(node.node_name)
+        self.errors.append(ClusterError(node.subject, cause, remedy, str(known.endpoint if known else node.endpoint(self._access_node))))
 
     def _call(self, node: WantedNode, action: str, reason: str, template: str, *values: object, danger: str = "") -> None:
         statement = Statement(template, {"schema": self._access_node.extension_schema}, values)

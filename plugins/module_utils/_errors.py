@@ -7,13 +7,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Callable, TypeVar
 
 if TYPE_CHECKING:
     from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Step
 
+_Made = TypeVar("_Made")
+
 # PostgreSQL's code: the object of the statement is not there.
 UNDEFINED_OBJECT = "42704"
+
+
+# PostgreSQL's class of errors about values: the text of an option is no value of the type.
+_WRONG_VALUE = "22"
 
 
 class ClusterError(Exception):
@@ -33,6 +40,8 @@ class ClusterError(Exception):
         self.remedy = remedy
         self.host = host
         self.sqlstate = sqlstate
+        # Of a refused plan: the steps it came to. Data nodes that they need and that do not answer are a reason as well.
+        self.steps: list[Step] = []
         place = f"{subject} at {host}" if host else subject
         message = f"{place}: {cause}."
         super().__init__(f"{message} Remedy: {remedy}." if remedy else message)
@@ -43,6 +52,7 @@ class ClusterErrors(ClusterError):
 
     def __init__(self, errors: list[ClusterError]) -> None:
         self.errors = errors
+        self.steps = []
         self.args = ("\n".join(str(error) for error in errors),)
 
     def __str__(self) -> str:
@@ -57,12 +67,35 @@ class InterruptedPlan(ClusterError):
         self.done = done
 
 
-def raise_all(errors: list[ClusterError]) -> None:
-    """Raise nothing, the one error, or all errors as one."""
-    if len(errors) == 1:
-        raise errors[0]
+def raise_all(errors: list[ClusterError], steps: Iterable[Step] = ()) -> None:
+    """Raise nothing, the one error, or all errors as one.
+
+    Args:
+        steps: of a plan that is refused for these errors.
+    """
     if errors:
-        raise ClusterErrors(errors)
+        error = errors[0] if len(errors) == 1 else ClusterErrors(errors)
+        error.steps = list(steps)
+        raise error
+
+
+def findings(error: ClusterError) -> list[ClusterError]:
+    """What raise_all() was given."""
+    return error.errors if isinstance(error, ClusterErrors) else [error]
+
+
+def is_wrong_value(error: ClusterError) -> bool:
+    """Whether the server could not make anything of a value."""
+    return error.sqlstate.startswith(_WRONG_VALUE)
+
+
+def noting(errors: list[ClusterError], make: Callable[[], _Made], otherwise: _Made) -> _Made:
+    """What make() returns. Where it raises, its findings are added to the errors, to be told together with others."""
+    try:
+        return make()
+    except ClusterError as error:
+        errors += findings(error)
+        return otherwise
 
 
 _ENDED = "the server has ended the session; look into its log, and run the task again once it answers"

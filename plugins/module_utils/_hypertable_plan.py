@@ -48,7 +48,7 @@ def decided(
     planners = []
     for table in _in_order(wanted):
         found = tables[table.schema, table.relation]
-        interval = intervals[table.chunk_time_interval] if table.chunk_time_interval is not None else None
+        interval = intervals.get(table.chunk_time_interval or "")
         planners.append(_planner(table, found, access_node, interval, by_hypertable.get(found.hypertable_id)))
         planners[-1].decide()
         if table.present and not planners[-1].errors:
@@ -70,7 +70,7 @@ def joined(planners: list[HypertablePlanner]) -> Plan:
             plan.before["hypertables"].append(shown(planner.wanted, planner.found))
         if planner.wanted.present and not planner.errors:
             plan.after["hypertables"].append(shown(planner.wanted, planner.after))
-    raise_all([error for planner in planners for error in planner.errors])
+    raise_all([error for planner in planners for error in planner.errors], plan.steps)
     return plan
 
 

@@ -53,7 +53,7 @@ class HypertablePlanner:
     """Collects the steps, errors and warnings for one wanted hypertable.
 
     Args:
-        interval: the wanted chunk interval in the units of its dimension; None where the task does not say.
+        interval: the wanted chunk interval in the units of its dimension; None where the task does not say, or says what is none.
     """
 
     def __init__(self, wanted: WantedHypertable, found: Table, access_node: AccessNode, interval: int | None) -> None:
@@ -111,7 +111,9 @@ class HypertablePlanner:
     def check_interval(self, column_type: str | None) -> None:
         """A chunk interval that a time column of this type (None: not known yet) cannot have."""
         text = self.wanted.chunk_time_interval
-        if self.interval is None:
+        if self.interval is None and text is not None:
+            self.refuse(f'chunk_time_interval "{text}" is no interval', "write it as in 1 day or 12 hours, or as an integer")
+        elif self.interval is None:
             if column_type is not None and _interval.is_integer(column_type) and self.found.hypertable_id is None:
                 self.refuse(f"its time column is of type {column_type}, which has no default interval", "give chunk_time_interval as an integer")
         elif self.interval < 1:
@@ -149,7 +151,7 @@ class HypertablePlanner:
 
     def refuse(self, cause: str, remedy: str) -> None:
         """Add a reason not to start."""
-        self.errors.append(ClusterError(self.wanted.subject, cause, remedy))
+        self.errors.append(ClusterError(self.wanted.subject, cause, remedy, self.access_node.name))
 
     def call(self, action: str, reason: str, call: Call, needs: Iterable[str] = (), danger: str = "", together: bool = False) -> None:
         """Add a step that calls one of TimescaleDB's functions; needs: the data nodes it is sent to."""

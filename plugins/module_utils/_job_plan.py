@@ -120,7 +120,9 @@ class JobPlanner:
             self.after = {name: replace(job, schema_exists=False, owns_schema=False) for name, job in self.after.items()}
 
     def _check_interval(self, wanted: WantedJob, found: Job) -> None:
-        if not found.is_positive:
+        if found.wanted_interval is None:
+            self._refuse(wanted, f'schedule_interval "{wanted.schedule_interval}" is no interval', "write it as in 12 hours")
+        elif not found.is_positive:
             self._refuse(wanted, f'schedule_interval "{wanted.schedule_interval}" is not positive', "choose a longer one")
         elif found.is_mixed:
             self._refuse(wanted, f'schedule_interval "{wanted.schedule_interval}" has months beside days or time', "give days and time only")

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
-from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, taken
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, is_wrong_value
 from ansible_collections.timescaledb.multinode.plugins.module_utils._job_procedures import PROCEDURES, SCHEMA, body
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import JOB_OWNER_IS_REGROLE
@@ -62,7 +63,7 @@ class Job:
     """What is known of one of our jobs.
 
     Args:
-        wanted_interval: as the server writes it; None where none is wanted.
+        wanted_interval: as the server writes it; None where none is wanted, or what is none.
         is_positive, is_mixed: of that interval; mixed: months together with days or time.
         procedure_is_ours: it is there and what it should be.
         schema_has_more: the schema holds something besides the procedures of the wanted jobs.
@@ -88,12 +89,24 @@ def observe_jobs(connection: Connection, access_node: AccessNode, wanted: list[W
     """Read the wanted jobs by name."""
     if not wanted:
         return {}
+    intervals = [job.schedule_interval for job in wanted]
+    try:
+        rows = connection.run(_query(access_node, wanted, intervals), "options of jobs")
+    except ClusterError as error:
+        if not is_wrong_value(error):
+            raise
+        # With a wrong one nothing else is read.
+        right = [text if taken(connection, Statement("SELECT %s::interval", values=(text,))) else None for text in intervals]
+        rows = connection.run(_query(access_node, wanted, right), "options of jobs")
+    return {row.pop("name"): _job(row) for row in rows}
+
+
+def _query(access_node: AccessNode, wanted: list[WantedJob], intervals: list[str | None]) -> Statement:
     names = [job.name for job in wanted]
     procedures = [PROCEDURES[name] for name in names]
-    values = (procedures, names, procedures, [body(name, access_node) for name in names], [job.schedule_interval for job in wanted], SCHEMA)
     owner = "j.owner::oid" if access_node.release >= JOB_OWNER_IS_REGROLE else "j.owner"
-    rows = connection.run(Statement(_JOBS.replace("{owner}", owner), values=values), " and ".join(f"option {name}_job" for name in names))
-    return {row.pop("name"): _job(row) for row in rows}
+    values = (procedures, names, procedures, [body(name, access_node) for name in names], intervals, SCHEMA)
+    return Statement(_JOBS.replace("{owner}", owner), values=values)
 
 
 def _job(row: dict[str, Any]) -> Job:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._compression import COMPRESSION
-from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, taken
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, is_wrong_value
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import WantedHypertable
 
@@ -135,12 +136,21 @@ def observe_tables(connection: Connection, wanted: list[WantedHypertable]) -> di
 
 
 def observe_intervals(connection: Connection, wanted: list[WantedHypertable]) -> dict[str, int]:
-    """Each wanted chunk interval in the units of its dimension: microseconds, or the integer itself."""
+    """Each wanted chunk interval in the units of its dimension: microseconds, or the integer itself. What is no interval is left out."""
     texts = sorted({table.chunk_time_interval for table in wanted if table.chunk_time_interval is not None})
     if not texts:
         return {}
-    rows = connection.run(Statement(_INTERVALS, values=(texts,)), "option chunk_time_interval")
+    try:
+        rows = connection.run(_intervals(texts), "option chunk_time_interval")
+    except ClusterError as error:
+        if not is_wrong_value(error):
+            raise
+        rows = [row for text in texts for row in taken(connection, _intervals([text]))]
     return {row["text"]: row["units"] for row in rows}
+
+
+def _intervals(texts: list[str]) -> Statement:
+    return Statement(_INTERVALS, values=(texts,))
 
 
 def observe_distributed(connection: Connection) -> list[Key]:

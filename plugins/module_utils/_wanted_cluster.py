@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode
-from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, noting, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import Table
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import WantedHypertable, unwanted_hypertable, wanted_hypertables
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_jobs import WantedJob, wanted_jobs
-from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import WantedNode, unwanted_node, wanted_nodes
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import WantedNode, release_errors, unwanted_node, wanted_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_roles import WantedRoles
 
 Key = tuple[str, str]
@@ -52,20 +52,25 @@ class WantedCluster:
 
 
 def wanted_cluster(parameters: dict[str, Any], access_node: AccessNode, distributed: list[Key]) -> WantedCluster:
-    """The module's parameters as a wanted cluster. Raises ClusterError(s) for what can be judged without a server.
+    """The module's parameters as a wanted cluster. Raises ClusterError(s) for what can be judged by them and the access node's release.
 
     Args:
         distributed: every distributed hypertable that is there; needed only to prune.
     """
-    nodes, hypertables = wanted_nodes(parameters["data_nodes"]), wanted_hypertables(parameters["hypertables"])
+    errors: list[ClusterError] = []
+    nodes = noting(errors, lambda: wanted_nodes(parameters["data_nodes"]), [])
+    hypertables = noting(errors, lambda: wanted_hypertables(parameters["hypertables"]), [])
+    jobs = noting(errors, lambda: wanted_jobs(parameters), [])
+    roles = noting(errors, lambda: declared_roles(parameters), WantedRoles([], [], []))
+    errors += release_errors(nodes, access_node)
     if parameters["prune"] and parameters["data_nodes"] is not None:
         declared = {node.node_name for node in nodes}
         nodes += [unwanted_node(name) for name in sorted(access_node.data_nodes) if name not in declared]
     if parameters["prune"] and parameters["hypertables"] is not None:
         declared = {(table.schema, table.relation) for table in hypertables}
         hypertables += [unwanted_hypertable(*key, parameters["drop_data"]) for key in distributed if key not in declared]
-    cluster = WantedCluster(nodes, hypertables, wanted_jobs(parameters), declared_roles(parameters))
-    raise_all(_contradictions(cluster))
+    cluster = WantedCluster(nodes, hypertables, jobs, roles)
+    raise_all(errors + _contradictions(cluster))
     return cluster
 
 

@@ -130,8 +130,8 @@ def checked(wanted: list[WantedNode]) -> list[WantedNode]:
     return wanted
 
 
-def check_release(wanted: list[WantedNode], access_node: AccessNode) -> None:
-    """Raise where the access node's release lacks what the task asks for."""
+def release_errors(wanted: list[WantedNode], access_node: AccessNode) -> list[ClusterError]:
+    """What the task asks for and the access node's release lacks, and data nodes that it does not know and cannot find."""
     errors = []
     for node in wanted:
         known = access_node.data_nodes.get(node.node_name)
@@ -149,4 +149,4 @@ def check_release(wanted: list[WantedNode], access_node: AccessNode) -> None:
                     "leave it out and drop the database on the node afterwards",
                 )
             )
-    raise_all(errors)
+    return errors

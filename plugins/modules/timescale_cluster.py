@@ -20,8 +20,9 @@ description:
     their owners, attached, changed, detached and dropped, then data nodes are removed. A data node that leaves is taken from the declared
     hypertables first. Privileges on tables come behind that, so that they can be on tables which the same task creates, and then the removal of
     roles and schemas.
-  - All reasons not to begin are found before the first change and reported in one message. A run that was interrupted is finished by
-    running the task again.
+  - All reasons not to begin are found before the first change. What is wrong with the declaration itself is told in one message. Where nothing
+    is, so are all reasons that only the cluster tells, such as definitions that the server refuses and data nodes that do not answer.
+  - A run that was interrupted is finished by running the task again.
   - The jobs of O(analyze_job) and O(heal_job) leave out data nodes that are marked unavailable. One that does not answer is a warning in the
     server's log, and the others go on. Such a run fails at its end with the names of these nodes, see
     RV(timescaledb.multinode.timescale_cluster_info#module:jobs). It is tried again after a twentieth of the interval, and then less and less
@@ -254,7 +255,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._cluster import observe_cluster, observe_declared_roles, observe_wanted
 from ansible_collections.timescaledb.multinode.plugins.module_utils._cluster_plan import plan_cluster
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, login_argument_spec
-from ansible_collections.timescaledb.multinode.plugins.module_utils._converge import check_sessions, converge
+from ansible_collections.timescaledb.multinode.plugins.module_utils._converge import converge
 from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import shown
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_plan import shown_tables
 from ansible_collections.timescaledb.multinode.plugins.module_utils._job_plan import shown_jobs
@@ -269,7 +270,6 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_node
 
 def make_plan(module: AnsibleModule, connection: Connection, access_node: AccessNode) -> Plan:
     """Read what the plan depends on, and make it."""
-    check_sessions(module)
     wanted = observe_wanted(module, connection, access_node)
     return plan_cluster(wanted, observe_cluster(module, connection, access_node, wanted))
 

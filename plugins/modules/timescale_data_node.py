@@ -133,20 +133,21 @@ after:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, observe_access_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, login_argument_spec
-from ansible_collections.timescaledb.multinode.plugins.module_utils._converge import check_sessions, converge
+from ansible_collections.timescaledb.multinode.plugins.module_utils._converge import converge, session_errors
 from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import given_up_nodes, looks_needed, plan_data_nodes, shown
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import noting, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import observe_holdings, observe_lost
 from ansible_collections.timescaledb.multinode.plugins.module_utils._left_out import observe_left_out, steps_to_take_in
 from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import look_at_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan, State
-from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import check_release, node_list, node_options, wanted_nodes
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import node_list, node_options, release_errors, wanted_nodes
 
 
 def make_plan(module: AnsibleModule, connection: Connection, access_node: AccessNode) -> Plan:
     """Look at what the plan depends on, and make it."""
-    check_sessions(module)
-    wanted = wanted_nodes(module.params["data_nodes"] or [module.params])
-    check_release(wanted, access_node)
+    errors = session_errors(module)
+    wanted = noting(errors, lambda: wanted_nodes(module.params["data_nodes"] or [module.params]), [])
+    raise_all(errors + release_errors(wanted, access_node))
     looks = look_at_nodes(module, access_node, looks_needed(wanted, access_node))
     leaving = [node.node_name for node in wanted if not node.present and node.node_name in access_node.data_nodes]
     available = {name for name, node in access_node.data_nodes.items() if node.available}

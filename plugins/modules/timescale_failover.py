@@ -92,7 +92,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_p
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import silent_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan, State, Statement
-from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import check_release, dead_node
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import dead_node, release_errors
 
 # Another crash must not take back what was done, whatever the server's own setting is.
 _DURABLE = Statement("SET synchronous_commit = on")
@@ -108,7 +108,7 @@ def make_plan(module: AnsibleModule, connection: Connection, access_node: Access
         silent = silent_nodes(module, access_node, names, options["connect_timeout"])
         raise_all([_alive(access_node, name) for name in names if access_node.data_nodes[name].available and name not in silent])
     wanted = [dead_node(name) for name in names]
-    check_release(wanted, access_node)
+    raise_all(release_errors(wanted, access_node))
     connection.run(_DURABLE, "session of the access node")
     return plan_data_nodes(wanted, access_node, {}, [])
 

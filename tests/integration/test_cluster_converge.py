@@ -227,3 +227,48 @@ def test_odd_names(cluster):
 def test_text_that_no_server_takes_is_refused_without_a_traceback(nodes):
     message = nodes.run(CLUSTER, hypertables=[dict(relation="a\0b", time_column_name="time")])["msg"]
     assert "NUL" in message and "Traceback" not in message
+
+
+def test_declaration_with_several_mistakes_is_told_in_one_message(nodes):
+    """Whatever they are about: nothing of them needs a look at the cluster."""
+    message = nodes.refuse(
+        CLUSTER,
+        "option sessions: it is 0",
+        'data node "dn9": 0 is not a port number',
+        'distributed hypertable "public"."a": replication_factor is 0',
+        "heal job: schedule_interval is empty",
+        'role "": ',
+        sessions=0,
+        data_nodes=[dict(node_name="dn9", host="h", port=0)],
+        hypertables=[table("a", replication_factor=0)],
+        heal_job=dict(schedule_interval=""),
+        roles=[dict(name="")],
+    )
+    assert len(message.splitlines()) == 5, message
+
+
+def test_what_only_the_cluster_tells_is_told_in_one_message(nodes):
+    """Intervals that are none, a node that is down, a wrong definition; each with its object, its host and its remedy."""
+    node = nodes.dn("dn2")
+    with node.rejecting(nodes.database):
+        message = nodes.refuse(
+            CLUSTER,
+            'data node "dn2" at ',
+            'needed by: distributed hypertable "public"."a"',
+            'chunk_time_interval "often" is no interval',
+            'chunk_time_interval "seldom" is no interval',
+            "its definition is refused",
+            'schedule_interval "now and then" is no interval',
+            hypertables=[
+                table("a"),
+                table("b", chunk_time_interval="often"),
+                table("c", chunk_time_interval="1 day"),
+                table("d", chunk_time_interval="seldom"),
+                dict(table("e"), definition="nonsense"),
+            ],
+            analyze_job=dict(schedule_interval="now and then"),
+            heal_job=dict(schedule_interval="5 minutes"),
+        )
+    assert len(message.splitlines()) == 5, message
+    assert all(" at " in line and "Remedy: " in line for line in message.splitlines()), message
+    assert not any(line.startswith(('distributed hypertable "public"."c"', "heal")) for line in message.splitlines()), message

@@ -117,7 +117,7 @@ def test_interrupted_run_is_finished_by_the_next_one(nodes):
 @pytest.mark.parametrize(
     "interval, reason",
     [
-        ("often", 'option analyze_job at {}: invalid input syntax for type interval: "often"'),
+        ("often", 'analyze job at {}: schedule_interval "often" is no interval'),
         ("0 s", 'analyze job at {}: schedule_interval "0 s" is not positive'),
         ("-1 day", "is not positive"),
         ("1 month 2 days", "has months beside days or time"),

@@ -35,7 +35,7 @@ def test_hypertables_with_chunks_need_to_be_given_up_explicitly(nodes):
         nodes.distribute(relation)
         nodes.fill(relation)
     declared = dict(hypertables=[dict(relation="keeper", time_column_name="time")], prune=True)
-    message = nodes.refuse(CLUSTER, '"public"."a": it is to be dropped, and it has chunks', "set drop_data", **declared)
+    message = nodes.refuse(CLUSTER, '"public"."a" at ', "it is to be dropped, and it has chunks", "set drop_data", **declared)
     assert '"keeper"' not in message and message.count("has chunks") == 2
     nodes.converge(CLUSTER, drop_data=True, **declared)
     assert [table["relation"] for table in nodes.tables()] == ["keeper"]

@@ -151,4 +151,4 @@ def test_partitioning_column_is_fixed(nodes, options, found):
 
 def test_all_findings_in_one_message(nodes):
     tables = [dict(CONDITIONS, relation="first"), dict(CONDITIONS, relation="second", definition=COLUMNS, data_nodes=["dn9"])]
-    nodes.refuse(HYPERTABLE, '"public"."first": the table does not exist', 'data node "dn9" is not registered', hypertables=tables)
+    nodes.refuse(HYPERTABLE, '"public"."first" at ', "the table does not exist", 'data node "dn9" is not registered', hypertables=tables)

@@ -31,7 +31,7 @@ def test_absent_already(nodes):
 def test_rows_need_to_be_given_up_explicitly(nodes):
     nodes.distribute("conditions")
     nodes.fill("conditions")
-    nodes.refuse(HYPERTABLE, 'distributed hypertable "public"."conditions": it is to be dropped, and it has chunks', "set drop_data", **ABSENT)
+    nodes.refuse(HYPERTABLE, 'distributed hypertable "public"."conditions" at ', "it is to be dropped, and it has chunks", "set drop_data", **ABSENT)
     result = nodes.converge(HYPERTABLE, drop_data=True, **ABSENT)
     assert result["steps"][0]["danger"] == "all its rows go, on all data nodes"
     assert "1 of them DANGEROUS" in result["diff"]["prepared"]

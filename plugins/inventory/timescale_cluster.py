@@ -20,6 +20,7 @@ description:
   - Nor does it know the standbys of the cluster. Without the group C(timescale_standbys) and each one's C(timescaledb_standby_of) beside this
     inventory, C(deploy) takes them out of C(pg_hba.conf).
   - Hypertables are declared without the C(definition) of their tables, so that new hosts need the tables first, as by a dump of the schema.
+  - The interval of a job of the collection that somebody paused is null, so that C(deploy) leaves the job as it is.
   - A name in the database that would be a template in an inventory is refused, and nothing is read.
   - Roles, schemas, extensions and owners are not declared by what it yields, so that C(deploy) leaves them as they are. Which roles the access
     node uses to log in to data nodes is read by superusers from its certificates or its passfile, and is in C(timescaledb_host_node_roles), so
@@ -193,7 +194,8 @@ def _observe(connection: Connection) -> Observed:
     tables = [unwanted_hypertable(*key, drop_data=False) for key in observe_distributed(connection)]
     found = shown_tables(tables, observe_tables(connection, tables))
     jobs = observe_jobs(connection, access_node, [WantedJob(name, present=False, schedule_interval=None) for name in NAMES])
-    intervals = {name: job.scheduled[0].schedule_interval for name, job in jobs.items() if job.scheduled}
+    scheduled = {name: job.scheduled[0] for name, job in jobs.items() if job.scheduled}
+    intervals = {name: job.schedule_interval if job.scheduled else None for name, job in scheduled.items()}
     settings = {row["name"]: row["setting"] for row in connection.run(Statement(_SETTINGS, values=(_NAMES,)), "settings")}
     files = connection.run(Statement(_SETTINGS_FILE), "settings") if access_node.superuser else []
     roles = [row["role"] for row in connection.run(Statement(_NODE_ROLES), "roles")] if access_node.superuser else []

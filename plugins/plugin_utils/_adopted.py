@@ -36,7 +36,7 @@ class Observed:
 
     Args:
         hypertables: the distributed hypertables, as timescale_distributed_hypertable shows them.
-        intervals: of the collection's jobs, by name; without those that are not there.
+        intervals: of the collection's jobs, by name; without those that are not there, and None for those that were paused.
         settings: of the server, by name; without those that the role may not read.
         settings_file: the role's file with settings; empty where there is none or it may not be read.
         roles: those as which the access node logs in to data nodes, as far as that may be read.
@@ -46,7 +46,7 @@ class Observed:
     hypertables: list[dict[str, Any]]
     settings: dict[str, str]
     settings_file: str = ""
-    intervals: dict[str, str] = field(default_factory=dict)
+    intervals: dict[str, str | None] = field(default_factory=dict)
     roles: list[str] = field(default_factory=list)
 
 
@@ -127,7 +127,7 @@ def _variables(observed: Observed) -> dict[str, Any]:
         # Whoever registered the data nodes is whom they let in.
         "timescaledb_database_role": owners.pop() if len(owners) == 1 else here.role,
         "timescaledb_cluster_hypertables": [_hypertable(table) for table in observed.hypertables],
-        # Empty: deploy is not to add a job that the cluster did without.
+        # Empty: deploy is not to add a job that the cluster did without. None: nor to touch one that somebody paused.
         **{f"timescaledb_cluster_{name}_interval": observed.intervals.get(name, "") for name in NAMES},
     }
     further = [role for role in observed.roles if role != variables["timescaledb_database_role"]]
@@ -159,6 +159,6 @@ def _places(settings: dict[str, str]) -> dict[str, str]:
 
 
 def _hypertable(table: dict[str, Any]) -> dict[str, Any]:
-    """In the options of the role; what is not there, such as a partitioning column, is left out."""
-    options = {key: value for key, value in table.items() if key != "default_indexes" and value is not None}
+    """In the options of the role; what is not there, such as a partitioning column or, after removals by force, any data node, is left out."""
+    options = {key: value for key, value in table.items() if key != "default_indexes" and value not in (None, [])}
     return options | {"create_default_indexes": table["default_indexes"]}

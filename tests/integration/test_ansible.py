@@ -106,3 +106,24 @@ def test_the_role_of_rotate_passwords_gives_declared_roles_their_new_ones(roles,
     new = {roles.verifier(node, "declared") for node in roles.servers}
     assert len(old) == len(new) == 1 and old != new
     assert "changed=0" in run("the new one")
+
+
+@pytest.mark.real_engine("jobs")
+def test_intervals_of_jobs_as_the_role_hands_them_over(nodes, play):
+    """Empty removes the job, null leaves it as it is."""
+    role = Path(__file__).parents[2] / "roles" / "timescaledb_cluster" / "tasks" / "main.yml"
+    module = "timescaledb.multinode.timescale_cluster"
+    (handed_over,) = [task[module] for task in yaml.safe_load(role.read_text()) if module in task]
+    task = {"name": "Converge", module: {"data_nodes": [], **{name: handed_over[name] for name in ("analyze_job", "heal_job")}}}
+
+    def run(analyze: str | None, heal: str | None) -> str:
+        intervals = dict(timescaledb_cluster_analyze_interval=analyze, timescaledb_cluster_heal_interval=heal)
+        return play([dict(task, vars=intervals)])
+
+    assert "changed=1" in run("6 hours", "90 minutes")
+    nodes.query("SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs WHERE proc_name = 'heal_data_nodes'")
+    paused = nodes.jobs()
+    assert "changed=0" in run("6 hours", None) and "changed=0" in run(None, None)
+    assert nodes.jobs() == paused
+    assert "changed=1" in run("", None)
+    assert nodes.jobs() == [job for job in paused if job["procedure"] == "heal_data_nodes"]

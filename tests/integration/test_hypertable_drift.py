@@ -67,7 +67,15 @@ def test_chunk_time_interval_of_dates(nodes):
     nodes.refuse(HYPERTABLE, "not a whole number of days", chunk_time_interval="1 hour", **CONDITIONS)
 
 
-@pytest.mark.parametrize("interval, cause", [("often", 'chunk_time_interval "often" is no interval'), ("9" * 20, "is no interval"), ("0", "is not positive"), ("-1 day", "is not positive")])
+@pytest.mark.parametrize(
+    "interval, cause",
+    [
+        ("often", 'chunk_time_interval "often" is no interval'),
+        ("9" * 20, "is no interval"),
+        ("0", "is not positive"),
+        ("-1 day", "is not positive"),
+    ],
+)
 def test_chunk_time_interval_that_is_refused(conditions, interval, cause):
     conditions.refuse(HYPERTABLE, cause, chunk_time_interval=interval, **CONDITIONS)
 

@@ -111,6 +111,19 @@ def test_declaring_what_it_yields_changes_nothing(cluster, inventory):
     assert len(declared) == 3
 
 
+@pytest.mark.real_engine("delete_data_node() by force, and jobs")
+def test_paused_job_and_a_hypertable_without_data_nodes_stay_as_they_are(nodes, inventory):
+    nodes.distribute("conditions")
+    nodes.query("SELECT delete_data_node(name, force => true) FROM unnest(ARRAY['dn1', 'dn2', 'dn3']) AS name")
+    nodes.register("dn4")
+    nodes.succeed(CLUSTER, analyze_job=dict(schedule_interval="6 hours"), heal_job=dict(schedule_interval="90 minutes"))
+    nodes.query("SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs WHERE proc_name = 'heal_data_nodes'")
+    variables = inventory()[GROUPS[0]]["vars"]
+    assert variables["timescaledb_cluster_heal_interval"] is None
+    assert variables["timescaledb_cluster_analyze_interval"] == "06:00:00"
+    nodes.unchanged(CLUSTER, hypertables=variables["timescaledb_cluster_hypertables"], prune=True, analyze_job=dict(schedule_interval="06:00:00"))
+
+
 def test_export_is_an_inventory_of_its_own(nodes, inventory, tmp_path):
     """As README shows it: without marks of Ansible's own, and with the same variables."""
     nodes.distribute("plain")

@@ -105,6 +105,13 @@ def test_hypertables_are_declared_in_the_options_of_the_role():
     ]
 
 
+def test_hypertable_that_lost_all_data_nodes_is_declared_without_any():
+    """An empty list would be refused."""
+    table = dict(schema="S", relation="t", time_column_name="time", default_indexes=True, data_nodes=[])
+    (declared,) = made("dn1", hypertables=[table]).variables["timescaledb_cluster_hypertables"]
+    assert "data_nodes" not in declared
+
+
 def test_jobs_are_declared_as_they_are_and_those_that_are_not_there_are_turned_off():
     variables = made("dn1", intervals={"heal": "00:10:00"}).variables
     assert (variables["timescaledb_cluster_heal_interval"], variables["timescaledb_cluster_analyze_interval"]) == ("00:10:00", "")

@@ -134,6 +134,7 @@ def test_the_defaults_are_accepted(role):
         ("timescaledb_cluster_hypertables", [{"relation": "a b", "time_column_name": "t", "number_partitions": "6"}]),
         ("timescaledb_cluster_hypertables", []),
         ("timescaledb_cluster_heal_interval", ""),
+        ("timescaledb_cluster_heal_interval", None),
         ("timescaledb_cluster_roles", [{"name": "app", "login": "yes", "grants": [{"type": "database", "privs": "CONNECT"}]}]),
     ],
 )

@@ -41,7 +41,8 @@ _OPTIONS = r"""
   password:
     description:
       - Password of the role on the data node, used to look at it and to add it.
-      - TimescaleDB does not keep it. Later connections use the file that C(timescaledb.passfile) names.
+      - TimescaleDB does not keep it. Later connections use the role's user mapping for the data node, if there is one with a password, else
+        the file that C(timescaledb.passfile) names.
       - While the node is added, superusers of the access node and members of C(pg_read_all_stats) can see it in C(pg_stat_activity), because
         C(add_data_node) takes it as text. A line in that file is used without.
     type: str

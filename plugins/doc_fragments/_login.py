@@ -78,6 +78,9 @@ requirements:
   - TimescaleDB 2.0 to 2.13 on PostgreSQL 15 or older
 notes:
   - Every multi-node call of TimescaleDB 2.13 warns that multi-node is deprecated. The modules leave that one warning out.
+  - Data nodes are asked as the access node itself comes to them. That is as the same role, or as the one in its user mapping for the data node,
+    else in that of C(PUBLIC), with the password of the mapping, else the one in the file that C(timescaledb.passfile) names. Of the mapping of
+    C(PUBLIC) only superusers and the owner of the data node's entry may see the options. To others such a node may be unreachable.
   - Each step is a transaction of its own, because C(add_data_node) refuses a transaction block. A task that was interrupted is
     finished by running it again.
 """

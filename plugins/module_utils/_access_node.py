@@ -12,9 +12,10 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection, connect_with
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
-from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Statement
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Secret, Statement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import Release, multinode_refusal
 
 _DATABASE = """
@@ -30,6 +31,9 @@ SELECT current_database() AS database, current_user::text AS role, r.rolsuper AS
 """
 
 # Membership is dist_uuid: on the access node equal to its own uuid (tsl/src/dist_util.c).
+#
+# Of user mappings the role's own counts, else that of PUBLIC, which has the oid 0 (get_user_mapping() in tsl/src/remote/connection.c). Who may see
+# its options is the view's rule; a mapping without any is no hidden one.
 _CLUSTER = """
 SELECT (SELECT jsonb_object_agg(key, value) FROM _timescaledb_catalog.metadata
          WHERE key IN ('uuid', 'dist_uuid')) AS metadata,
@@ -42,15 +46,25 @@ SELECT (SELECT jsonb_object_agg(key, value) FROM _timescaledb_catalog.metadata
        (SELECT jsonb_agg(jsonb_build_object(
                  'node_name', s.srvname, 'owner', s.srvowner::regrole::text,
                  'options', (SELECT jsonb_object_agg(option_name, option_value) FROM pg_options_to_table(s.srvoptions)),
-                 'may_use', has_server_privilege(s.oid, 'USAGE'), 'may_change', pg_has_role(s.srvowner, 'USAGE'))
+                 'may_use', has_server_privilege(s.oid, 'USAGE'), 'may_change', pg_has_role(s.srvowner, 'USAGE'),
+                 'mapping', (SELECT jsonb_object_agg(option_name, option_value) FROM pg_options_to_table(m.umoptions)),
+                 'mapping_hidden', m.umuser IS NOT NULL AND NOT (pg_has_role(s.srvowner, 'USAGE')
+                                                                 OR (m.umuser <> 0 AND has_server_privilege(s.oid, 'USAGE'))))
                ORDER BY s.srvname)
           FROM pg_foreign_server s JOIN pg_foreign_data_wrapper f ON f.oid = s.srvfdw
+          LEFT JOIN (SELECT DISTINCT ON (srvid) srvid, umuser, umoptions
+                       FROM pg_user_mappings WHERE umuser IN (0, (SELECT oid FROM pg_roles WHERE rolname = current_user))
+                      ORDER BY srvid, umuser DESC) AS m ON m.srvid = s.oid
          WHERE f.fdwname = 'timescaledb_fdw') AS data_nodes
 """
 
 
 # A host that lost its power says nothing, nor does a network that is cut. The system's own defaults are a quarter of an hour and two hours.
 _LIVELY = dict(keepalives_idle=10, keepalives_interval=5, keepalives_count=3, tcp_user_timeout=25000)
+
+# Of the libpq options that a foreign server and a user mapping may have, those that say who logs in and how; TimescaleDB passes all of them on.
+_FILES_OF_LOGIN = ("sslrootcert", "sslcert", "sslkey")
+_OF_LOGIN = ("user", "password", "sslpassword", "sslmode", *_FILES_OF_LOGIN)
 
 
 @dataclass(frozen=True)
@@ -99,10 +113,16 @@ class AccessNode:
         """The server's own port: the default port of add_data_node()."""
         return int(self.settings.get("port", 5432))
 
+    def login_role(self, endpoint: Endpoint) -> str:
+        """The role with which the access node reaches a data node."""
+        return endpoint.login.get("user", self.role)
+
     def connection_parameters(self, endpoint: Endpoint, password: str | None, connect_timeout: int) -> dict[str, Any]:
         """libpq parameters with which the access node itself would reach a data node.
 
-        The current role, the passfile, TLS as soon as the server has ssl = on: tsl/src/remote/connection.c of 2.13.1.
+        The current role or what a user mapping says, the passfile where that has no password, TLS as soon as the server has ssl = on:
+        remote_connection_prepare_auth_options() and setup_full_connection_options() in tsl/src/remote/connection.c of 2.13.1. A password of the task is
+        the current role's, as it is for add_data_node(), which reads no mapping (create_data_node_options() in tsl/src/data_node.c).
         """
         parameters: dict[str, Any] = dict(
             host=endpoint.host, port=endpoint.port, dbname=endpoint.database, user=self.role, connect_timeout=connect_timeout, **_LIVELY
@@ -111,16 +131,36 @@ class AccessNode:
         if password:
             parameters["password"] = password
         else:
+            for name, value in endpoint.login.items():
+                parameters[name] = os.path.join(data_directory, value) if name in _FILES_OF_LOGIN else value
             parameters["passfile"] = os.path.join(data_directory, self.settings.get("timescaledb.passfile") or "passfile")
         if self.settings.get("ssl") == "on":
             parameters["sslmode"] = "require"
             if self.settings.get("ssl_ca_file"):
                 parameters["sslrootcert"] = os.path.join(data_directory, self.settings["ssl_ca_file"])
+            for name in ("sslcert", "sslkey"):
+                parameters.pop(name, None)
             directory = self.settings.get("timescaledb.ssl_dir") or os.path.join(data_directory, "timescaledb", "certs")
-            certificate = os.path.join(directory, hashlib.md5(self.role.encode(), usedforsecurity=False).hexdigest())
+            certificate = os.path.join(directory, hashlib.md5(parameters["user"].encode(), usedforsecurity=False).hexdigest())
             if os.access(f"{certificate}.key", os.R_OK):
                 parameters.update(sslcert=f"{certificate}.crt", sslkey=f"{certificate}.key")
         return parameters
+
+
+def reach_node(
+    module: AnsibleModule,
+    access_node: AccessNode,
+    endpoint: Endpoint,
+    connect_timeout: int = 10,
+    options: str = WITHOUT_LIBRARIES,
+    password: str | None = None,
+) -> tuple[Connection | None, str]:
+    """Connect to a data node as the access node does: (connection, "") or (None, why not). Never raises; safe in threads."""
+    parameters = access_node.connection_parameters(endpoint, password, connect_timeout)
+    connection, reason = connect_with(module, dict(parameters, options=options))
+    if connection is None and endpoint.login_hidden and not password:
+        reason = f"{reason.rstrip('.')} (not as the access node does it: role {access_node.role} may not see the options of the user mapping)"
+    return connection, reason
 
 
 def observe_access_node(connection: Connection) -> AccessNode:
@@ -169,9 +209,11 @@ def observe_access_node(connection: Connection) -> AccessNode:
 
 def _data_node(row: dict[str, Any]) -> DataNode:
     options = row["options"] or {}
+    given = options | (row["mapping"] or {})
+    login = {name: Secret(given[name]) if "password" in name else given[name] for name in _OF_LOGIN if name in given}
     return DataNode(
         node_name=row["node_name"],
-        endpoint=Endpoint(options.get("host", ""), int(options.get("port", 5432)), options.get("dbname", "")),
+        endpoint=Endpoint(options.get("host", ""), int(options.get("port", 5432)), options.get("dbname", ""), login, row["mapping_hidden"]),
         available=options.get("available", "true") == "true",
         owner=row["owner"],
         may_use=row["may_use"],

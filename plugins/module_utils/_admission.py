@@ -81,9 +81,10 @@ class Admission:
         self.errors.append(ClusterError(self._node.subject, cause, remedy, self._host))
 
     def _unreachable(self) -> ClusterError:
+        role = self._access_node.role if self._node.password else self._access_node.login_role(self._node.endpoint(self._access_node))
         return ClusterError(
             self._node.subject,
-            f"no connection as role {self._access_node.role}: {self._look.reason.rstrip('.')}",
+            f"no connection as role {role}: {self._look.reason.rstrip('.')}",
             "start the node, correct host and port, allow the access node in its pg_hba.conf, and give the role's password "
             "in the passfile of the access node or in the option password",
             self._host,

@@ -14,8 +14,8 @@ from itertools import count, groupby
 from queue import SimpleQueue
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
-from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, connect_as_login, connect_with
+from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, reach_node
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, connect_as_login
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import UNDEFINED_OBJECT, ClusterError, InterruptedPlan
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Secret, Statement, Step
 
@@ -266,8 +266,7 @@ def _run_on_node(module: AnsibleModule, access_node: AccessNode, step: Step) -> 
 def _connect_to_node(module: AnsibleModule, access_node: AccessNode, step: Step, options: str = "") -> Connection:
     if step.endpoint is None:
         raise ClusterError(step.subject, "the step has no endpoint")
-    parameters = access_node.connection_parameters(step.endpoint, step.password, connect_timeout=10)
-    node, reason = connect_with(module, dict(parameters, options=options) if options else parameters)
+    node, reason = reach_node(module, access_node, step.endpoint, options=options, password=step.password)
     if node is None:
         raise ClusterError(step.subject, f"no connection: {reason}", "start the node", str(step.endpoint))
     return node

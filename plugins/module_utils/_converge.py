@@ -166,7 +166,7 @@ def _out_of_reach(module: AnsibleModule, access_node: AccessNode, steps: list[St
     return [
         ClusterError(
             f'data node "{name}"',
-            f"no connection as role {access_node.role}: {reason.rstrip('.')}",
+            f"no connection as role {access_node.login_role(access_node.data_nodes[name].endpoint)}: {reason.rstrip('.')}",
             f"start the node, or see that the access node may log in there; needed by: {_needed_by(steps, name)}",
             str(access_node.data_nodes[name].endpoint),
         )

@@ -56,11 +56,11 @@ def _evidence(transaction: Prepared, judgement: Judgement, known: dict[str, Know
 
 
 def _may(access_node: AccessNode, answer: NodeAnswer, transaction: Prepared, judgement: Judgement) -> bool:
-    return judgement.decision == LEAVE or answer.superuser or transaction.owner == access_node.role
+    return judgement.decision == LEAVE or answer.superuser or transaction.owner == access_node.login_role(answer.node.endpoint)
 
 
 def _not_allowed(access_node: AccessNode, answer: NodeAnswer, transaction: Prepared) -> ClusterError:
-    cause = f"role {access_node.role} may not end it: it is that of role {transaction.owner}"
+    cause = f"role {access_node.login_role(answer.node.endpoint)} may not end it: it is that of role {transaction.owner}"
     return ClusterError(_subject(transaction), cause, f"log in as {transaction.owner} or as a superuser", str(answer.node.endpoint))
 
 

@@ -13,8 +13,8 @@ from time import monotonic
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode
-from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection, connect_with
+from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode, reach_node
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._info_queries import QUERIES, SUBSETS
 from ansible_collections.timescaledb.multinode.plugins.module_utils._prepared import Known, fate
@@ -85,10 +85,9 @@ def ask_data_nodes(module: AnsibleModule, access_node: AccessNode, subsets: list
         return {}
 
     def ask(node: DataNode) -> Answers:
-        parameters = access_node.connection_parameters(node.endpoint, None, connect_timeout)
         # What a crash has left prepared keeps its locks: sizes would wait for them without end.
         options = f"{WITHOUT_LIBRARIES} -c lock_timeout={connect_timeout * 1000}"
-        connection, reason = connect_with(module, dict(parameters, options=options))
+        connection, reason = reach_node(module, access_node, node.endpoint, connect_timeout, options)
         if connection is None:
             return Answers(reason=reason)
         values = {"settings": (NAMES,), "stale_chunks": (known_chunks.get(node.node_name, "{}"),)}

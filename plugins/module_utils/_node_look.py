@@ -17,8 +17,8 @@ from time import monotonic
 from typing import Any, Callable, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode
-from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection, connect_with
+from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode, reach_node
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Secret, Statement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import FIRST_WITH_MULTINODE, FIRST_WITHOUT_MULTINODE, Release
 
@@ -123,8 +123,7 @@ def silent_nodes(module: AnsibleModule, access_node: AccessNode, names: Iterable
     nodes = [access_node.data_nodes[name] for name in sorted(set(names) & set(access_node.data_nodes)) if access_node.data_nodes[name].available]
 
     def reason(node: DataNode) -> str:
-        parameters = access_node.connection_parameters(node.endpoint, None, connect_timeout)
-        connection, reason = connect_with(module, dict(parameters, options=WITHOUT_LIBRARIES))
+        connection, reason = reach_node(module, access_node, node.endpoint, connect_timeout)
         if connection is not None:
             connection.close()
         return reason
@@ -143,12 +142,14 @@ def _side_by_side(ask: Callable[[_Asked], _Answer], whom: list[_Asked]) -> list[
 
 
 def _look(module: AnsibleModule, access_node: AccessNode, request: LookRequest) -> NodeLook:
-    parameters = access_node.connection_parameters(request.endpoint, request.password, request.connect_timeout)
-    parameters["options"] = WITHOUT_LIBRARIES
+
+    def connect(endpoint: Endpoint) -> tuple[Connection | None, str]:
+        return reach_node(module, access_node, endpoint, request.connect_timeout, password=request.password)
+
     # libpq waits for at least two seconds, and counts whole ones: up to one less than asked for.
     silence = max(request.connect_timeout, 2) - 1
     started = monotonic()
-    connection, reason = connect_with(module, parameters)
+    connection, reason = connect(request.endpoint)
     if connection is None and monotonic() - started >= silence:
         return NodeLook(unreachable=True, reason=reason)  # nobody answers there: another database would only take as long again
     look = None
@@ -158,7 +159,7 @@ def _look(module: AnsibleModule, access_node: AccessNode, request: LookRequest) 
             return look
     # The database may not be there yet: then a neighbour tells. libpq gives no error code that would say so.
     for database in _BOOTSTRAP_DATABASES:
-        neighbour, _reason = connect_with(module, dict(parameters, dbname=database))
+        neighbour, _reason = connect(replace(request.endpoint, database=database))
         if neighbour is not None:
             seen = _read(neighbour, request)
             look = replace(look or seen, maintenance_database=database)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode
-from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection, connect_with
+from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode, reach_node
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._prepared import Known, Prepared, is_ours
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
@@ -62,10 +62,9 @@ def ask_nodes(module: AnsibleModule, access_node: AccessNode, nodes: list[DataNo
 
 
 def _ask(module: AnsibleModule, access_node: AccessNode, node: DataNode, connect_timeout: int) -> NodeAnswer:
-    parameters = access_node.connection_parameters(node.endpoint, None, connect_timeout)
-    connection, reason = connect_with(module, dict(parameters, options=WITHOUT_LIBRARIES))
+    connection, reason = reach_node(module, access_node, node.endpoint, connect_timeout)
     if connection is None:
-        return NodeAnswer(node, reason=f"no connection as role {access_node.role}: {reason.rstrip('.')}")
+        return NodeAnswer(node, reason=f"no connection as role {access_node.login_role(node.endpoint)}: {reason.rstrip('.')}")
     try:
         row = connection.run(Statement(_NODE), f'data node "{node.node_name}"')[0]
     except ClusterError as error:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from contextlib import closing, suppress
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
-from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection, connect_with
+from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, reach_node
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import WITH_COPY, has_arrived, has_to_wait, is_undone, same_factor
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Hypertable, Operation, PlacedChunk
@@ -131,7 +131,7 @@ class Cleaner:
 def connect_to_node(module: AnsibleModule, access_node: AccessNode, name: str, options: str = WITHOUT_LIBRARIES) -> Connection:
     """Connect to a data node as the access node does. Raises ClusterError."""
     endpoint = access_node.data_nodes[name].endpoint
-    connection, reason = connect_with(module, dict(access_node.connection_parameters(endpoint, None, connect_timeout=10), options=options))
+    connection, reason = reach_node(module, access_node, endpoint, options=options)
     if connection is None:
         raise ClusterError(f'data node "{name}"', f"no connection: {reason}", "start the node", str(endpoint))
     return connection

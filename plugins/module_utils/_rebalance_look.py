@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode
+from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode, reach_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._compression import COMPRESSION
-from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection, connect_with
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._healing import healing_steps
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_remains import REMAINS
@@ -189,8 +189,7 @@ def _ask_data_nodes(module: AnsibleModule, access_node: AccessNode, observed: Ob
     nodes = [node for node in access_node.data_nodes.values() if node.available]
 
     def ask(node: DataNode) -> tuple[dict[tuple[str, str], int], Capacity] | str:
-        parameters = access_node.connection_parameters(node.endpoint, None, connect_timeout=10)
-        connection, reason = connect_with(module, dict(parameters, options=WITHOUT_LIBRARIES))
+        connection, reason = reach_node(module, access_node, node.endpoint)
         if connection is None:
             return reason
         try:
@@ -204,7 +203,8 @@ def _ask_data_nodes(module: AnsibleModule, access_node: AccessNode, observed: Ob
     with ThreadPoolExecutor(max_workers=min(_PARALLEL, max(len(nodes), 1))) as pool:
         for node, answer in zip(nodes, pool.map(ask, nodes)):
             if isinstance(answer, str):
-                cause, remedy = f"no connection as role {access_node.role}: {answer}", "start the node, or set it to available: false"
+                cause = f"no connection as role {access_node.login_role(node.endpoint)}: {answer}"
+                remedy = "start the node, or set it to available: false"
                 errors.append(ClusterError(f'data node "{node.node_name}"', cause, remedy, str(node.endpoint)))
             else:
                 found[node.node_name], observed.capacities[node.node_name] = answer

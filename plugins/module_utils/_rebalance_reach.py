@@ -21,8 +21,8 @@ from contextlib import closing
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode
-from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection, connect_with
+from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode, reach_node
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import RebalancePlan
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Secret, Statement
@@ -30,10 +30,6 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._step import
 _PARALLEL = 16
 _SECONDS = 10
 
-_MAPPINGS = """
-SELECT DISTINCT ON (srvname) srvname::text AS node_name, (SELECT jsonb_object_agg(option_name, option_value) FROM pg_options_to_table(umoptions)) AS options
-  FROM pg_user_mappings WHERE umuser IN (0, (SELECT oid FROM pg_roles WHERE rolname = current_user)) ORDER BY srvname, umuser DESC
-"""
 # The log must not have a password that a user mapping may hold. The server tries to connect for as long as it takes, whatever connect_timeout says.
 _QUIETLY = """
 SELECT set_config(name, setting, true) FROM (VALUES ('log_statement', 'none'), ('log_min_duration_statement', '-1'), ('statement_timeout', %s))
@@ -74,26 +70,24 @@ def check_reach(module: AnsibleModule, connection: Connection, access_node: Acce
         sources[move.destination].add(move.source)
     if not sources:
         return
-    mappings = {row["node_name"]: row["options"] or {} for row in connection.run(Statement(_MAPPINGS), "access node")}
 
     def ask(destination: str) -> ClusterError | None:
         nodes = [access_node.data_nodes[name] for name in sorted(sources[destination])]
-        return _check(module, access_node, access_node.data_nodes[destination], nodes, mappings)
+        return _check(module, access_node, access_node.data_nodes[destination], nodes)
 
     with ThreadPoolExecutor(min(_PARALLEL, len(sources))) as pool:
         raise_all([error for error in pool.map(ask, sorted(sources)) if error])
 
 
-def _check(module: AnsibleModule, access_node: AccessNode, destination: DataNode, sources: list[DataNode], mappings: dict[str, Any]) -> ClusterError | None:
+def _check(module: AnsibleModule, access_node: AccessNode, destination: DataNode, sources: list[DataNode]) -> ClusterError | None:
     """The first that it cannot log in to; what is wrong with one is mostly wrong with all."""
-    parameters = access_node.connection_parameters(destination.endpoint, None, connect_timeout=_SECONDS)
     subject = f'data node "{destination.node_name}"'
-    raw, reason = connect_with(module, dict(parameters, options=WITHOUT_LIBRARIES))
+    raw, reason = reach_node(module, access_node, destination.endpoint, _SECONDS)
     if raw is None:
         return ClusterError(subject, f"no connection: {reason}", "start the node", str(destination.endpoint))
     with closing(raw) as connection:
         for source in sources:
-            login = copy_login(access_node, source, mappings.get(source.node_name, {}))
+            login = copy_login(access_node, source)
             refusal = refusal_of(connection, conninfo(login), subject)
             if refusal:
                 name = f'data node "{source.node_name}"'
@@ -103,11 +97,11 @@ def _check(module: AnsibleModule, access_node: AccessNode, destination: DataNode
     return None
 
 
-def copy_login(access_node: AccessNode, source: DataNode, mapping: dict[str, str]) -> dict[str, Any]:
+def copy_login(access_node: AccessNode, source: DataNode) -> dict[str, Any]:
     """What the access node has a data node log in with; relative paths are left to that node's server."""
     settings, data_directory = access_node.settings, access_node.settings.get("data_directory", "")
     login: dict[str, Any] = dict(host=source.endpoint.host, port=source.endpoint.port, dbname=source.endpoint.database, user=access_node.role)
-    login.update(mapping)
+    login.update(source.endpoint.login)
     login["passfile"] = settings.get("timescaledb.passfile") or os.path.join(data_directory, "passfile")
     if settings.get("ssl") == "on":
         login["sslmode"] = "require"

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
-from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, connect_with
+from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, reach_node
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 
@@ -146,12 +146,12 @@ class Comparison:
 
     def _connect(self, name: str) -> tuple[Connection | None, str]:
         endpoint = self._access_node.data_nodes[name].endpoint
-        parameters = self._access_node.connection_parameters(endpoint, None, self._module.params["connect_timeout"])
-        return connect_with(self._module, dict(parameters, options=_ALIKE))
+        return reach_node(self._module, self._access_node, endpoint, self._module.params["connect_timeout"], _ALIKE)
 
     def _silent(self, name: str, reason: str) -> ClusterError:
-        cause, remedy = f"no connection as role {self._access_node.role}: {reason.rstrip('.')}", "start the node, or set it to available: false"
-        return ClusterError(f'data node "{name}"', cause, remedy, str(self._access_node.data_nodes[name].endpoint))
+        endpoint = self._access_node.data_nodes[name].endpoint
+        cause = f"no connection as role {self._access_node.login_role(endpoint)}: {reason.rstrip('.')}"
+        return ClusterError(f'data node "{name}"', cause, "start the node, or set it to available: false", str(endpoint))
 
 
 def _read(nodes: dict[str, Connection], chunks: list[Replicated]) -> list[Compared]:

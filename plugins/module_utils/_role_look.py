@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode
-from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection, connect_with
+from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode, reach_node
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._privileges import Object
 from ansible_collections.timescaledb.multinode.plugins.module_utils._role_queries import JOBS_OF_ROLES, STATE_OF_ACCESS_NODE, STATE_OF_DATA_NODE
@@ -73,19 +73,19 @@ def observe_nodes(module: AnsibleModule, connection: Connection, access_node: Ac
     def ask(one: Asked) -> NodeState | ClusterError:
         node = one.node
         endpoint = replace(node.endpoint, database=one.beside) if one.beside else node.endpoint
-        parameters = access_node.connection_parameters(endpoint, one.password, one.connect_timeout)
-        there, reason = connect_with(module, dict(parameters, options=WITHOUT_LIBRARIES))
+        there, reason = reach_node(module, access_node, endpoint, one.connect_timeout, password=one.password)
+        role = access_node.role if one.password else access_node.login_role(endpoint)
         subject = f'data node "{node.node_name}"'
         if there is None:
             remedy = "start the node, see that the access node may log in there, or mark it as not available"
-            return ClusterError(subject, f"no connection as role {access_node.role}: {reason.rstrip('.')}", remedy, str(node.endpoint))
+            return ClusterError(subject, f"no connection as role {role}: {reason.rstrip('.')}", remedy, str(node.endpoint))
         try:
             state = replace(_state(there, node, wanted, versions), password=one.password)
             return _yet_to_be_made(state) if one.beside else state
         except ClusterError as error:
             if "permission denied" not in error.cause:
                 return error
-            return ClusterError(subject, f"role {access_node.role} is no superuser there", "ALTER ROLE ... SUPERUSER there", str(node.endpoint))
+            return ClusterError(subject, f"role {role} is no superuser there", "ALTER ROLE ... SUPERUSER there", str(node.endpoint))
         finally:
             there.close()
 

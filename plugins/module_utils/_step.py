@@ -43,11 +43,18 @@ class Statement:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a PostgreSQL database is to be reached from the access node."""
+    """Where a PostgreSQL database is to be reached from the access node.
+
+    Args:
+        login: libpq options of the login, as far as the access node has some for this data node: from its user mapping and its foreign server.
+        login_hidden: whether there is a user mapping whose options the current role may not see.
+    """
 
     host: str
     port: int
     database: str
+    login: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
+    login_hidden: bool = field(default=False, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}/{self.database}"

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
@@ -53,7 +53,8 @@ class WantedNode:
         """Where it is to be reached: what the task says, else what is registered, else what add_data_node() assumes."""
         known = access_node.data_nodes.get(self.node_name)
         if known:
-            return Endpoint(self.host or known.endpoint.host, self.port or known.endpoint.port, self.database or known.endpoint.database)
+            said = dict(host=self.host, port=self.port, database=self.database)
+            return replace(known.endpoint, **{name: value for name, value in said.items() if value})
         return Endpoint(self.host or "", self.port or access_node.port, self.database or access_node.database)
 
 

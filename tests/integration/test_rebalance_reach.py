@@ -95,11 +95,20 @@ def test_a_node_without_the_password(fleet):
         fleet.converge(state="drained", nodes=["m1"])
 
 
+def test_a_node_that_is_reached_by_a_user_mapping(fleet):
+    """By the access node, by the module and by the data nodes that fetch from it."""
+    with fleet["m1"].demanding_password("postgres"):
+        refused(fleet, 'data node "m1"', "no password supplied", state="drained", nodes=["m1"])
+        fleet.cluster.query(f"CREATE USER MAPPING FOR postgres SERVER m1 OPTIONS (user '{SECURED}', password '{PASSWORD}')")
+        result = fleet.converge(state="drained", nodes=["m1"])
+    assert PASSWORD not in str(result) and fleet.chunks_on("m1") == set()
+
+
 def test_a_password_of_a_user_mapping_is_in_no_log(fleet):
+    """The role is let in at m1 and may not replicate from there."""
     begun = {name: fleet[name].log_size() for name in fleet.servers}
-    fleet.cluster.query(f"CREATE USER MAPPING FOR postgres SERVER m1 OPTIONS (user '{SECURED}', password '{PASSWORD}')")
-    fleet["m1"].query("postgres", f"DROP ROLE IF EXISTS {SECURED}")
-    refused(fleet, f'as "{SECURED}"', "password authentication failed", state="drained", nodes=["m1"])
+    fleet.cluster.query(f"CREATE USER MAPPING FOR postgres SERVER m1 OPTIONS (user 'app', password '{PASSWORD}')")
+    refused(fleet, 'cannot log in to data node "m1"', 'as "app"', "walsender", "give the role REPLICATION", state="drained", nodes=["m1"])
     for name, offset in begun.items():
         assert PASSWORD not in fleet[name].log_since(offset)
 

@@ -41,13 +41,14 @@ BEGIN
 END
 $$;
 
--- A user mapping made by somebody else has the last word, as in TimescaleDB.
+-- A user mapping made by somebody else has the last word, as in TimescaleDB; the role's own goes before that of PUBLIC.
 CREATE FUNCTION _timescaledb_standin.own_mapping_options(node name, the_role name) RETURNS TABLE (keyword text, value text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT o.option_name, o.option_value
-      FROM pg_user_mapping m JOIN pg_foreign_server s ON s.oid = m.umserver CROSS JOIN pg_options_to_table(m.umoptions) o
-     WHERE s.srvname = node AND m.umuser = (SELECT oid FROM pg_roles WHERE rolname = the_role)
-       AND NOT 'standin=true' = ANY (m.umoptions);
+      FROM (SELECT m.umoptions FROM pg_user_mapping m JOIN pg_foreign_server s ON s.oid = m.umserver
+             WHERE s.srvname = node AND m.umuser IN (0, (SELECT oid FROM pg_roles WHERE rolname = the_role))
+               AND 'standin=true' <> ALL (coalesce(m.umoptions, '{}'))
+             ORDER BY m.umuser DESC LIMIT 1) AS m CROSS JOIN pg_options_to_table(m.umoptions) o;
 $$;
 
 -- postgres_fdw wants a user mapping. It is made, and remade when the settings behind it have changed, where a role starts
@@ -58,19 +59,24 @@ DECLARE
     wanted text[];
     found_options text[];
     options text;
+    for_all boolean;
 BEGIN
     SELECT array_agg(l.keyword || '=' || l.value ORDER BY l.keyword), string_agg(format('%I %L', l.keyword, l.value), ', ')
       INTO wanted, options
       FROM (SELECT * FROM _timescaledb_standin.login_options(the_role)
             UNION ALL VALUES ('password_required', 'false'), ('standin', 'true')) l (keyword, value);
-    SELECT m.umoptions INTO found_options
+    SELECT coalesce(m.umoptions, '{}') INTO found_options
       FROM pg_user_mapping m JOIN pg_foreign_server s ON s.oid = m.umserver
      WHERE s.srvname = node AND m.umuser = (SELECT oid FROM pg_roles WHERE rolname = the_role);
+    for_all := EXISTS (SELECT FROM pg_user_mapping m JOIN pg_foreign_server s ON s.oid = m.umserver WHERE s.srvname = node AND m.umuser = 0);
     IF found_options IS NOT NULL THEN
-        IF NOT 'standin=true' = ANY (found_options) OR (found_options <@ wanted AND wanted <@ found_options) THEN
+        IF NOT 'standin=true' = ANY (found_options) OR (found_options <@ wanted AND wanted <@ found_options AND NOT for_all) THEN
             RETURN;
         END IF;
         EXECUTE format('DROP USER MAPPING FOR %I SERVER %I', the_role, node);
+    END IF;
+    IF for_all THEN
+        RETURN;
     END IF;
     EXECUTE format('CREATE USER MAPPING FOR %I SERVER %I OPTIONS (%s)', the_role, node, options);
 END

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_reach import conninfo, copy_login
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint
@@ -16,7 +18,7 @@ OWN = "e8a48653851e28c69d0506508fb27fc5"
 def login(mapping: dict[str, str] | None = None, **settings: str) -> dict:
     settings = {"data_directory": "/data", **{name.replace("__", "."): value for name, value in settings.items()}}
     access_node = AccessNode("an", "metrics", "postgres", True, Release(2, 13, 1), "public", "UTF8", "C", "C", None, None, True, settings)
-    return copy_login(access_node, NODE, mapping or {})
+    return copy_login(access_node, replace(NODE, endpoint=replace(NODE.endpoint, login=mapping or {})))
 
 
 def test_by_password():

@@ -1,8 +1,10 @@
 # GPL-3.0-or-later (see LICENSE)
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from _build import access_node, endpoint, look, node_parameters
+from _build import access_node, data_node, endpoint, look, node_parameters
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
 from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import looks_needed, plan_data_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._role_declarations import wanted_roles
@@ -33,6 +35,14 @@ def test_nothing_of_the_plan_shows_the_password():
     assert plan.steps[0].statement.values[-1] == PASSWORD
     assert requests[0].password == PASSWORD
     assert PASSWORD not in f"{wanted} {plan} {requests}"
+
+
+def test_nothing_shows_the_password_of_a_user_mapping():
+    node = data_node("dn1", endpoint=replace(endpoint("dn1"), login={"user": "x", "password": Secret(PASSWORD)}))
+    an = access_node(node)
+    requests = looks_needed(wanted_nodes([node_parameters(node_name="dn1", host="elsewhere")]), an)
+    assert requests[0].endpoint.login["password"] == PASSWORD and requests[0].endpoint.host == "elsewhere"
+    assert PASSWORD not in f"{an} {node.shown()} {requests} {node.endpoint} {node.endpoint.login}"
 
 
 @pytest.mark.parametrize("superuser, password, warned", [(False, PASSWORD, True), (False, None, False), (True, PASSWORD, False)])

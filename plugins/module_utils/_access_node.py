@@ -121,8 +121,8 @@ class AccessNode:
         """libpq parameters with which the access node itself would reach a data node.
 
         The current role or what a user mapping says, the passfile where that has no password, TLS as soon as the server has ssl = on:
-        remote_connection_prepare_auth_options() and setup_full_connection_options() in tsl/src/remote/connection.c of 2.13.1. A password of the task is
-        the current role's, as it is for add_data_node(), which reads no mapping (create_data_node_options() in tsl/src/data_node.c).
+        remote_connection_prepare_auth_options() and setup_full_connection_options() in tsl/src/remote/connection.c of 2.13.1. A password of the task
+        is the current role's, as it is for add_data_node(), which reads no mapping (create_data_node_options() in tsl/src/data_node.c).
         """
         parameters: dict[str, Any] = dict(
             host=endpoint.host, port=endpoint.port, dbname=endpoint.database, user=self.role, connect_timeout=connect_timeout, **_LIVELY

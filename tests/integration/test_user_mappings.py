@@ -136,7 +136,8 @@ def test_node_is_altered(closed):
     with lets_in(closed, SECURED):
         closed.converge(DATA_NODE, **closed.place("dn1", host="localhost"))
     map_role(closed, "postgres", SECURED, WRONG)
-    message = closed.refuse(DATA_NODE, f"no connection as role {SECURED}: ", "password authentication failed", **closed.place("dn1", host="127.0.0.1"))
+    moved = closed.place("dn1", host="127.0.0.1")
+    message = closed.refuse(DATA_NODE, f"no connection as role {SECURED}: ", "password authentication failed", **moved)
     assert WRONG not in message
 
 

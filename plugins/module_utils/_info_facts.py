@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from statistics import mean
 from typing import Any
 
@@ -98,11 +99,7 @@ def _hypertables(subsets: list[str], here: Answers, there: dict[str, Answers]) -
     for row in here.rows.get("placement") or []:
         entry(row).update(_placement(row))
     if "statistics" in subsets:
-        for row in here.rows["statistics"] or []:
-            entry(row).update(last_analyze=row["last_analyze"], statistics_by_node={})
-        for name, row in _by_node(there, "statistics"):
-            of_node = dict(oldest_analyze=row["oldest_analyze"], never_analyzed=row["never_analyzed"])
-            entry(row).setdefault("statistics_by_node", {})[name] = of_node
+        _add_statistics(entry, here, there)
     if "sizes" in subsets:
         for name, row in _by_node(there, "sizes"):
             entry(row).setdefault("bytes_by_node", {})[name] = row["bytes"]
@@ -110,6 +107,22 @@ def _hypertables(subsets: list[str], here: Answers, there: dict[str, Answers]) -
             sizes = found.setdefault("bytes_by_node", {})
             found.update(bytes=sum(sizes.values()), imbalance_of_bytes=imbalance(list(sizes.values())))
     return [entries[key] for key in sorted(entries)]
+
+
+def _add_statistics(entry: Callable[[dict[str, Any]], Facts], here: Answers, there: dict[str, Answers]) -> None:
+    analyzed: dict[tuple[str, str], dict[str, Any]] = {}
+    for name, row in _by_node(there, "statistics"):
+        analyzed.setdefault((row["schema"], row["relation"]), {})[name] = row["last_analyze"]
+        if row["chunks"]:
+            of_node = dict(oldest_analyze=row["oldest_analyze"], never_analyzed=row["never_analyzed"])
+            entry(row).setdefault("statistics_by_node", {})[name] = of_node
+    for row in here.rows["statistics"] or []:
+        found = entry(row)
+        found.setdefault("statistics_by_node", {})
+        # A data node that was detached may still have its part of the table.
+        times = [time for name, time in analyzed.get((row["schema"], row["relation"]), {}).items() if name in (row["attached"] or [])]
+        found["last_analyze"] = min(times) if times and None not in times else None
+        found["chunks_without_statistics"] = row["chunks_without_statistics"]
 
 
 def _placement(row: dict[str, Any]) -> Facts:

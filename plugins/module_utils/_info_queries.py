@@ -110,14 +110,17 @@ SELECT count(*) AS chunks, (array_agg(format('%%I.%%I', c.schema_name, c.table_n
  WHERE h.replication_factor = -1 AND NOT c.dropped AND c.id NOT IN (SELECT unnest(%s::int[]))
 """
 
-# A finished operation stays in the catalogue as well, until it is cleaned up.
+# A finished operation stays in the catalogue as well, until it is cleaned up. One that is not finished runs as long as the session that began it is
+# busy; what began before that session did is another one's. When a session began and whether it is busy is null to roles that may not see it.
 _COPY_OPERATIONS = """
 SELECT o.operation_id::text AS operation_id, o.completed_stage::text AS completed_stage, o.time_start AS started, o.delete_on_source_node AS moves,
        o.source_node_name::text AS source_node, o.dest_node_name::text AS destination_node, format('%I.%I', c.schema_name, c.table_name) AS chunk,
-       CASE WHEN o.completed_stage = 'complete' THEN 'complete' WHEN a.pid IS NOT NULL THEN 'running' ELSE 'failed' END AS status
+       CASE WHEN o.completed_stage = 'complete' THEN 'complete'
+            WHEN a.pid IS NULL OR a.backend_start > o.time_start OR a.state = 'idle' THEN 'failed'
+            WHEN a.backend_start IS NOT NULL THEN 'running' END AS status
   FROM _timescaledb_catalog.chunk_copy_operation o
   LEFT JOIN _timescaledb_catalog.chunk c ON c.id = o.chunk_id
-  LEFT JOIN pg_stat_activity a ON a.pid = o.backend_pid AND a.datname = current_database() AND a.backend_start <= o.time_start AND a.state <> 'idle'
+  LEFT JOIN pg_stat_activity a ON a.pid = o.backend_pid AND a.datname = current_database()
  ORDER BY o.time_start, 1
 """
 
@@ -131,21 +134,34 @@ _REMOTE_TXN = """
 SELECT count(*) AS entries, pg_total_relation_size('_timescaledb_catalog.remote_txn') AS bytes FROM _timescaledb_catalog.remote_txn
 """
 
+# ANALYZE of a distributed hypertable is sent to its data nodes, and the access node fetches what they found (process_vacuum() in
+# src/process_utility.c, dist_ddl_get_analyze_stats() in tsl/src/remote/dist_ddl.c). There it leaves figures of each chunk, and no time in
+# pg_stat_user_tables. A chunk of which nothing was fetched has -1 rows, before PostgreSQL 14 no pages and no rows.
 _STATISTICS_ON_ACCESS_NODE = """
-SELECT h.schema_name AS schema, h.table_name AS relation, greatest(s.last_analyze, s.last_autoanalyze) AS last_analyze
+SELECT h.schema_name AS schema, h.table_name AS relation,
+       count(t.oid) FILTER (WHERE t.reltuples < 0 OR (t.reltuples = 0 AND t.relpages = 0 AND v.old)) AS chunks_without_statistics,
+       (SELECT jsonb_agg(node_name) FROM _timescaledb_catalog.hypertable_data_node d WHERE d.hypertable_id = h.id) AS attached
   FROM _timescaledb_catalog.hypertable h
-  LEFT JOIN pg_stat_user_tables s ON s.schemaname = h.schema_name AND s.relname = h.table_name
+  CROSS JOIN (SELECT current_setting('server_version_num')::int < 140000) AS v (old)
+  LEFT JOIN _timescaledb_catalog.chunk c ON c.hypertable_id = h.id AND NOT c.dropped
+  LEFT JOIN pg_namespace n ON n.nspname = c.schema_name
+  LEFT JOIN pg_class t ON t.relnamespace = n.oid AND t.relname = c.table_name
  WHERE h.replication_factor > 0
+ GROUP BY h.id
 """
-# The oldest counts: of what was analysed long ago or never, the planner can only guess.
+# Of chunks the oldest counts: of what was analysed long ago or never, the planner can only guess. The hypertable itself is empty, so that autovacuum
+# leaves it alone: it was analysed when ANALYZE was sent for all of it.
 _STATISTICS_ON_DATA_NODE = """
-SELECT h.schema_name AS schema, h.table_name AS relation, min(greatest(s.last_analyze, s.last_autoanalyze)) AS oldest_analyze,
-       count(*) FILTER (WHERE s.last_analyze IS NULL AND s.last_autoanalyze IS NULL) AS never_analyzed
+SELECT h.schema_name AS schema, h.table_name AS relation, count(s.relid) AS chunks,
+       (SELECT pg_stat_get_last_analyze_time(t.oid) FROM pg_namespace n JOIN pg_class t ON t.relnamespace = n.oid
+         WHERE n.nspname = h.schema_name AND t.relname = h.table_name) AS last_analyze,
+       min(greatest(s.last_analyze, s.last_autoanalyze)) AS oldest_analyze,
+       count(s.relid) FILTER (WHERE s.last_analyze IS NULL AND s.last_autoanalyze IS NULL) AS never_analyzed
   FROM _timescaledb_catalog.hypertable h
-  JOIN _timescaledb_catalog.chunk c ON c.hypertable_id = h.id AND NOT c.dropped
-  JOIN pg_stat_user_tables s ON s.schemaname = c.schema_name AND s.relname = c.table_name
+  LEFT JOIN _timescaledb_catalog.chunk c ON c.hypertable_id = h.id AND NOT c.dropped
+  LEFT JOIN pg_stat_user_tables s ON s.schemaname = c.schema_name AND s.relname = c.table_name
  WHERE h.replication_factor = -1
- GROUP BY 1, 2
+ GROUP BY h.id
 """
 
 _JOBS = """

@@ -31,7 +31,7 @@ options:
       - V(copy_operations) are chunks that are being copied or moved, and what failed ones have left.
       - V(replication_slots) are those of all servers, with the WAL that they retain.
       - V(transactions) are prepared transactions on data nodes, with what healing would do with them, and the access node's log of commits.
-      - V(statistics) says when the hypertables were analysed, on the access node and on each data node.
+      - V(statistics) says when the hypertables were analysed, as a whole and on each data node, and of how much the access node knows nothing.
       - V(jobs) are the background jobs of the access node's database.
       - V(settings) are the servers' settings that differ from what multi-node needs.
       - V(hardening) is what could be safer on each node, in four queries each. What of it needs a superuser and is refused is listed as not
@@ -298,10 +298,20 @@ hypertables:
       type: float
       sample: 1.0
     last_analyze:
-      description: When it was last analysed on the access node; null if never.
+      description:
+        - When ANALYZE was last run for the whole of it, by hand on the access node or by the job of
+          O(timescaledb.multinode.timescale_cluster#module:analyze_job). Autovacuum of the data nodes does not count, of which the access node learns
+          nothing.
+        - The access node sends ANALYZE to the data nodes and notes no time. So this is the earliest of the times that those which answered have
+          noted, null if one of them has none. A crash of a server loses what it has noted.
       returned: subset V(statistics)
       type: str
       sample: "2026-01-01T00:00:00+00:00"
+    chunks_without_statistics:
+      description: Number of its chunks of which the planner of the access node knows nothing, because they came after the last ANALYZE or it failed.
+      returned: subset V(statistics)
+      type: int
+      sample: 0
     statistics_by_node:
       description: When its chunk that was analysed longest ago was, and how many never were, by data node.
       returned: subset V(statistics)
@@ -310,7 +320,8 @@ hypertables:
 copy_operations:
   description:
     - Chunks that are being copied or moved, and what is left in the catalogue of those that were. C(status) is C(running),
-      C(failed) or C(complete).
+      C(failed) or C(complete). It is null where the session that began it is still there and the role may not see what it does, for which it has to
+      be that session's role or a member of C(pg_read_all_stats).
   returned: subset V(copy_operations)
   type: list
   elements: dict

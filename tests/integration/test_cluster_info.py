@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 
 import pytest
 from _cluster import quoted
@@ -223,9 +224,33 @@ def test_statistics(replicated):
         name: dict(oldest_analyze=None, never_analyzed=number) for name, number in chunks.items()
     }
     replicated.dn("dn1").query(replicated.database, "ANALYZE")
-    told = table(facts(replicated, "statistics"))["statistics_by_node"]
-    assert told["dn1"]["never_analyzed"] == 0 and told["dn1"]["oldest_analyze"].startswith("20")
-    assert told["dn2"]["oldest_analyze"] is None
+    told = table(facts(replicated, "statistics"))
+    assert told["statistics_by_node"]["dn1"]["never_analyzed"] == 0 and told["statistics_by_node"]["dn1"]["oldest_analyze"].startswith("20")
+    assert told["statistics_by_node"]["dn2"]["oldest_analyze"] is None and told["last_analyze"] is None
+
+
+@pytest.mark.real_engine("ANALYZE on data nodes")
+def test_statistics_of_the_access_node(replicated):
+    """It notes no time of its own, so that the data nodes' count; what its planner knows it has fetched."""
+    unknown = "SELECT count(*) FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'conditions'::regclass AND reltuples = -1"
+    names = ("dn1", "dn2", "dn3")
+    for name in names:
+        replicated.dn(name).query(replicated.database, "ANALYZE conditions")
+    chunks = replicated.query(unknown)[0][0]
+    assert chunks and table(facts(replicated, "statistics"))["chunks_without_statistics"] == chunks
+    replicated.query("ANALYZE conditions")
+    assert replicated.query("SELECT last_analyze FROM pg_stat_user_tables WHERE relname = 'conditions'") == [(None,)]
+    told = table(facts(replicated, "statistics"))
+    times = [replicated.dn(name).value(replicated.database, "SELECT pg_stat_get_last_analyze_time('conditions'::regclass)") for name in names]
+    assert datetime.fromisoformat(told["last_analyze"]) == min(times) and told["chunks_without_statistics"] == 0
+    # What comes later is not known yet. A data node without any chunk of it is none that was never analysed.
+    replicated.query("INSERT INTO conditions VALUES ('2030-01-01', 1)")
+    told = table(facts(replicated, "statistics"))
+    assert told["chunks_without_statistics"] == replicated.query(unknown)[0][0] == 1 and datetime.fromisoformat(told["last_analyze"]) == min(times)
+    replicated.register("dn4")
+    assert datetime.fromisoformat(table(facts(replicated, "statistics"))["last_analyze"]) == min(times)
+    replicated.query("SELECT attach_data_node('dn4', 'conditions')")
+    assert table(facts(replicated, "statistics"))["last_analyze"] is None
 
 
 # What goes wrong
@@ -244,6 +269,10 @@ def test_stale_chunks(replicated):
     assert told["dn1"]["chunks"] == told["dn2"]["chunks"] == 0
 
 
+def operations(cluster, **login) -> dict[str, dict]:
+    return {operation["operation_id"]: operation for operation in facts(cluster, "copy_operations", **login)["copy_operations"]}
+
+
 @pytest.mark.real_engine("chunk_copy_operation")
 def test_copy_operations(replicated):
     assert facts(replicated, "copy_operations")["copy_operations"] == []
@@ -257,8 +286,16 @@ def test_copy_operations(replicated):
         cursor.execute("SELECT 1")
         replicated.query(insert, "failed", 1, "create_subscription", chunk, True)
         replicated.query(insert, "done", 1, "complete", chunk, False)
-        told = {operation["operation_id"]: operation for operation in facts(replicated, "copy_operations")["copy_operations"]}
+        told = operations(replicated)
+        # Who may not see others' sessions does not know whether this one goes on. That a session is gone is seen by everybody.
+        hidden = operations(replicated, login_user="app")
+        replicated.query("GRANT pg_read_all_stats TO app")
+        try:
+            seen = operations(replicated, login_user="app")
+        finally:
+            replicated.query("REVOKE pg_read_all_stats FROM app")
     assert {name: operation["status"] for name, operation in told.items()} == {"failed": "failed", "done": "complete", "under way": "running"}
+    assert seen == told and hidden == {**told, "under way": {**told["under way"], "status": None}}
     assert {key: told["failed"][key] for key in ("completed_stage", "moves", "source_node", "destination_node", "chunk")} == dict(
         completed_stage="create_subscription", moves=True, source_node="dn1", destination_node="dn2", chunk=name
     )
@@ -336,6 +373,7 @@ def test_settings(nodes):
         (["nodes"], 2, 2),
         (["sizes"], 2, 1),
         (["transactions"], 3, 1),
+        (["statistics"], 3, 1),
         (["hypertables", "placement", "sizes", "nodes"], 4, 3),
         (["hardening"], 6, 4),
     ],

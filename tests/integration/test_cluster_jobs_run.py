@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 
 import psycopg2
 import pytest
@@ -163,6 +164,10 @@ def test_analyzing_reaches_all_data_nodes_and_the_access_node(nodes):
     for table in tables:
         assert all(analyzed(nodes, name, table) for name in NODES)
         assert sum(rows_guessed(nodes, table)) == 1000 and columns_known(nodes, table) == 2 * 3
+        found = nodes.succeed("timescale_cluster_info", gather_subset=["statistics"])["hypertables"]
+        told = next(told for told in found if table in (told["relation"], quoted(told["schema"], told["relation"])))
+        noted = [nodes.dn(name).value(nodes.database, "SELECT pg_stat_get_last_analyze_time(%s::regclass)", table) for name in NODES]
+        assert datetime.fromisoformat(told["last_analyze"]) == min(noted) and told["chunks_without_statistics"] == 0
 
 
 def test_analyzing_leaves_no_record_of_two_phase_commit(nodes):

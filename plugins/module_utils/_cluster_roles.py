@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_planner import HypertablePlanner
 from ansible_collections.timescaledb.multinode.plugins.module_utils._privileges import PRIVILEGES, Object
@@ -36,11 +37,14 @@ def with_declared(wanted: WantedRoles, tables: Tables, nodes: list[NodeState], o
     roles = {role.name for role in wanted.roles if role.present}
     names = tuple(node.name for node in nodes[1:])
     makes_more = bool(nodes) and _lacks_declared(wanted, nodes[0])
+    makes_more_there = any(_lacks_declared(wanted, node) for node in nodes)
     found = dict(tables)
     for key, table in tables.items():
         if makes_more and table.trial and table.trial.lacks_something:
             # What is missing may be there by then.
             found[key] = table = replace(table, trial=None)
+        if makes_more_there:
+            found[key] = table = _without_presuppositions(table)
         if owners.get(key) in roles:
             found[key] = table = replace(table, wanted_owner_exists=True)
         if key[0] in schemas:
@@ -54,6 +58,14 @@ def _lacks_declared(wanted: WantedRoles, node: NodeState) -> bool:
     return any(extension.name not in there for extension in wanted.extensions) or any(
         schema.present and schema.name not in node.schemas for schema in wanted.schemas
     )
+
+
+def _without_presuppositions(table: Table) -> Table:
+    """What data nodes lack may be there by then as well."""
+    nothing: dict[str, Any] = dict(own_types=(), referenced=())
+    if table.trial and table.trial.shape:
+        table = replace(table, trial=replace(table.trial, shape=replace(table.trial.shape, **nothing)))
+    return replace(table, shape=replace(table.shape, **nothing)) if table.shape else table
 
 
 def draft_cluster_roles(wanted: WantedRoles, nodes: list[NodeState], registered: list[str], planners: list[HypertablePlanner]) -> Draft:

@@ -95,8 +95,8 @@ def _attempt(module: AnsibleModule, make_plan: MakePlan, read_state: ReadState, 
         try:
             plan = make_plan(module, connection, access_node)
         except ClusterError as error:
-            raise_all(findings(error) + _out_of_reach(module, access_node, error.steps))
-        raise_all(_out_of_reach(module, access_node, plan.steps))
+            raise_all(findings(error) + _node_errors(module, access_node, error.steps))
+        raise_all(_node_errors(module, access_node, plan.steps))
         plan.steps[:0] = _steps_before(module, connection, access_node, plan.steps)
         text, before, after = plan_text(plan), plan.before, plan.after
         if not only:
@@ -134,6 +134,14 @@ def _steps_before(module: AnsibleModule, connection: Connection, access_node: Ac
     return healing_steps(module, connection, access_node, needed)
 
 
+def _node_errors(module: AnsibleModule, access_node: AccessNode, steps: list[Step]) -> list[ClusterError]:
+    if not any(step.needs for step in steps):
+        return []
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._readiness import node_errors
+
+    return node_errors(module, access_node, steps)
+
+
 def _apply(module: AnsibleModule, connection: Connection, access_node: AccessNode, steps: list[Step]) -> list[str]:
     from ansible_collections.timescaledb.multinode.plugins.module_utils._apply import apply_steps
 
@@ -153,29 +161,6 @@ def _without_equal(before: State, after: State) -> tuple[State, State]:
 
 def _name(entry: dict[str, Any]) -> tuple[str, ...]:
     return next(tuple(entry[key] for key in keys) for keys in _NAMES if keys[0] in entry)
-
-
-def _out_of_reach(module: AnsibleModule, access_node: AccessNode, steps: list[Step]) -> list[ClusterError]:
-    """The data nodes that a step needs and that do not answer; those that are about to change have been looked at already."""
-    needed = {name for step in steps for name in step.needs}
-    if not needed:
-        return []
-    from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import silent_nodes
-
-    silent = silent_nodes(module, access_node, needed)
-    return [
-        ClusterError(
-            f'data node "{name}"',
-            f"no connection as role {access_node.login_role(access_node.data_nodes[name].endpoint)}: {reason.rstrip('.')}",
-            f"start the node, or see that the access node may log in there; needed by: {_needed_by(steps, name)}",
-            str(access_node.data_nodes[name].endpoint),
-        )
-        for name, reason in silent.items()
-    ]
-
-
-def _needed_by(steps: list[Step], name: str) -> str:
-    return ", ".join(dict.fromkeys(step.subject for step in steps if name in step.needs))
 
 
 def _shown(connection: Connection, steps: list[Step]) -> list[dict[str, Any]]:

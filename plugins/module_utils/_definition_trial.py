@@ -21,7 +21,7 @@ _UNDEFINED_TABLE, _LOCK_NOT_AVAILABLE = "42P01", "55P03"
 _UNDEFINED = ("42704", "42883", "3F000", _UNDEFINED_TABLE)
 
 # A definition with a foreign key locks the table that it refers to.
-_BEGIN = Statement("BEGIN; SET LOCAL lock_timeout = '5s'")
+_BEGIN = "BEGIN; SET LOCAL lock_timeout = '5s'"
 _SAVE, _GO_BACK, _ROLLBACK = Statement("SAVEPOINT trial"), Statement("ROLLBACK TO SAVEPOINT trial"), Statement("ROLLBACK")
 
 
@@ -48,15 +48,37 @@ class Trial:
 def try_definitions(connection: Connection, tables: list[WantedHypertable], missing_schemas: set[str]) -> dict[Key, Trial]:
     """Make them all and take them back. Leaves nothing behind, and needs the rights that making them needs."""
     made: list[Key] = []
-    connection.run(_BEGIN, "definitions of tables")
+    refused: dict[Key, ClusterError] = {}
     try:
-        refused = _make(connection, tables, missing_schemas, made)
-        shapes = observe_shapes(connection, made)
+        try:
+            connection.run(_all_at_once(tables, missing_schemas), "definitions of tables")
+            made += [table.key for table in tables]
+        except ClusterError:
+            # Which of them it is, and whether it is their order, is asked only then.
+            connection.run(_ROLLBACK, "definitions of tables")
+            connection.run(Statement(_BEGIN), "definitions of tables")
+            refused = _make(connection, tables, missing_schemas, made)
+        shapes = observe_shapes(connection, made, may_have_rows=False)
     finally:
         with suppress(ClusterError):
             connection.run(_ROLLBACK, "definitions of tables")
     trials = {key: Trial(turn, shapes[key]) for turn, key in enumerate(made)}
     return trials | {key: Trial(len(made), error=error if error.sqlstate != _LOCK_NOT_AVAILABLE else None) for key, error in refused.items()}
+
+
+def _creation(table: WantedHypertable, missing_schemas: set[str], suffix: str = "") -> Statement:
+    """What makes the table, and its schema where that is missing."""
+    statement = table.create_table(suffix)
+    if table.schema not in missing_schemas:
+        return statement
+    return Statement(f"CREATE SCHEMA IF NOT EXISTS {{relation_schema{suffix}}}; {statement.template}", statement.identifiers)
+
+
+def _all_at_once(tables: list[WantedHypertable], missing_schemas: set[str]) -> Statement:
+    """In one call, however many there are."""
+    statements = [_creation(table, missing_schemas, f"_{number}") for number, table in enumerate(tables)]
+    identifiers = {name: value for statement in statements for name, value in statement.identifiers.items()}
+    return Statement(";\n".join([_BEGIN, *(statement.template for statement in statements)]), identifiers)
 
 
 def _make(connection: Connection, tables: list[WantedHypertable], missing_schemas: set[str], made: list[Key]) -> dict[Key, ClusterError]:
@@ -65,9 +87,7 @@ def _make(connection: Connection, tables: list[WantedHypertable], missing_schema
     for table in tables:
         connection.run(_SAVE, table.subject)
         try:
-            if table.schema in missing_schemas:
-                connection.run(Statement("CREATE SCHEMA IF NOT EXISTS {schema}", {"schema": table.schema}), table.subject)
-            connection.run(table.create_table(), table.subject)
+            connection.run(_creation(table, missing_schemas), table.subject)
             made.append(table.key)
         except ClusterError as error:
             connection.run(_GO_BACK, table.subject)

@@ -138,7 +138,7 @@ class Change(HypertablePlanner):
             if drops_table:
                 dangers.append("the table there is dropped")
                 needs.append(name)
-            self.call("detach", f'data node "{name}" is attached and not wanted', call, needs, "; ".join(dangers))
+            self.call("detach", f'data node "{name}" is attached and not wanted', call, needs, danger="; ".join(dangers))
             self.after = replace(self.after, data_nodes=tuple(node for node in self.after.data_nodes if node != name))
             space = self.after.space
             if self.wanted.repartition and space and 0 < len(self.after.data_nodes) < (space.partitions or 0):

@@ -52,7 +52,7 @@ class Creation(HypertablePlanner):
             call.add("replication_factor", wanted.replication_factor)
         if wanted.data_nodes is not None:
             call.add("data_nodes", nodes, "%s::name[]")
-        self.call("create", "the table is not distributed", call, needs=nodes, together=True)
+        self.call("create", "the table is not distributed", call, needs=nodes, presupposes=_presupposed(shape), together=True)
 
         time = Dimension(wanted.time_column_name, column_type or "", self.interval or _interval.DEFAULT_CHUNK_INTERVAL, None)
         if column_type is None and wanted.chunk_time_interval is not None and wanted.chunk_time_interval.strip().isdigit():
@@ -140,6 +140,13 @@ class Creation(HypertablePlanner):
                 self.refuse(f"it has {cause}: {', '.join(names)}", remedy)
         if shape.row_security:
             self.refuse("it has row level security", "ALTER TABLE ... DISABLE ROW LEVEL SECURITY, or choose another table")
+
+
+def _presupposed(shape: Shape | None) -> tuple[tuple[str, str], ...]:
+    """TimescaleDB sends the table to data nodes, and nothing that it is made of."""
+    if shape is None:
+        return ()
+    return tuple([("type", name) for name in shape.own_types] + [("table", name) for name in shape.referenced])
 
 
 def _is_ordinary(shape: Shape) -> bool:

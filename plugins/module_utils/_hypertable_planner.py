@@ -112,7 +112,7 @@ class HypertablePlanner:
         """A chunk interval that a time column of this type (None: not known yet) cannot have."""
         text = self.wanted.chunk_time_interval
         if self.interval is None and text is not None:
-            self.refuse(f'chunk_time_interval "{text}" is no interval', "write it as in 1 day or 12 hours, or as an integer")
+            self.refuse(f'chunk_time_interval "{text}" is no interval, or too long for one', "write it as in 1 day or 12 hours, or as an integer")
         elif self.interval is None:
             if column_type is not None and _interval.is_integer(column_type) and self.found.hypertable_id is None:
                 self.refuse(f"its time column is of type {column_type}, which has no default interval", "give chunk_time_interval as an integer")
@@ -153,10 +153,10 @@ class HypertablePlanner:
         """Add a reason not to start."""
         self.errors.append(ClusterError(self.wanted.subject, cause, remedy, self.access_node.name))
 
-    def call(self, action: str, reason: str, call: Call, needs: Iterable[str] = (), danger: str = "", together: bool = False) -> None:
-        """Add a step that calls one of TimescaleDB's functions; needs: the data nodes it is sent to."""
+    def call(self, action: str, reason: str, call: Call, needs: Iterable[str] = (), **more: Any) -> None:
+        """Add a step that calls one of TimescaleDB's functions; needs: the data nodes it is sent to, more: of the Step."""
         statement = Statement(f"{call.text})", {"schema": self.access_node.extension_schema}, tuple(call.values))
-        self.steps.append(Step(self.wanted.subject, action, reason, statement, needs=tuple(needs), danger=danger, together=together))
+        self.steps.append(Step(self.wanted.subject, action, reason, statement, needs=tuple(needs), **more))
 
     def ddl(
         self, action: str, reason: str, template: str, needs: Iterable[str] = (), danger: str = "", together: bool = False, **identifiers: str

@@ -114,7 +114,7 @@ class LookRequest:
 
 def look_at_nodes(module: AnsibleModule, access_node: AccessNode, requests: list[LookRequest]) -> dict[Endpoint, NodeLook]:
     """Look at all endpoints side by side; a dead one costs its timeout once, not once per node."""
-    looks = _side_by_side(lambda request: _look(module, access_node, request), requests)
+    looks = side_by_side(lambda request: _look(module, access_node, request), requests)
     return {request.endpoint: look for request, look in zip(requests, looks)}
 
 
@@ -128,10 +128,11 @@ def silent_nodes(module: AnsibleModule, access_node: AccessNode, names: Iterable
             connection.close()
         return reason
 
-    return {node.node_name: why for node, why in zip(nodes, _side_by_side(reason, nodes)) if why}
+    return {node.node_name: why for node, why in zip(nodes, side_by_side(reason, nodes)) if why}
 
 
-def _side_by_side(ask: Callable[[_Asked], _Answer], whom: list[_Asked]) -> list[_Answer]:
+def side_by_side(ask: Callable[[_Asked], _Answer], whom: list[_Asked]) -> list[_Answer]:
+    """The answers in the order of those asked, who are asked at the same time."""
     if not whom:
         return []
     # What most runs do not need is not imported beforehand.

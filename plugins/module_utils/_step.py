@@ -102,6 +102,7 @@ class Step:
         lane: where given, the step runs over the one connection that its endpoint has for all steps of the lane. They keep their order, and
             neighbouring steps of other lanes run at the same time.
         needs: the data nodes that the server sends it to, as far as they are registered already.
+        presupposes: what those that are registered already must have of their own, as kinds (C(type), C(table)) and names in SQL.
         provides: the data node that there is after it; empty where there is no new one.
         ends: its object is to be gone, and others may end it as well: that it is gone already is no failure. Only of steps in lanes.
         danger: what cannot be had back after it, in one sentence; empty where there is no such thing.
@@ -117,6 +118,7 @@ class Step:
     together: bool = False
     lane: str | None = None
     needs: tuple[str, ...] = ()
+    presupposes: tuple[tuple[str, str], ...] = ()
     provides: str = ""
     ends: bool = False
     danger: str = ""

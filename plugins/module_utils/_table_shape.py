@@ -40,7 +40,15 @@ SELECT n.nspname AS schema_name, c.relname AS table_name, c.relkind::text AS kin
        (SELECT jsonb_agg(rulename ORDER BY rulename) FROM pg_rewrite r WHERE r.ev_class = c.oid AND rulename <> '_RETURN') AS rules,
        (SELECT jsonb_agg(tgname ORDER BY tgname) FROM pg_trigger g
          WHERE g.tgrelid = c.oid AND (tgoldtable IS NOT NULL OR tgnewtable IS NOT NULL)) AS transition_triggers,
-       EXISTS (SELECT FROM pg_inherits WHERE c.oid IN (inhrelid, inhparent)) AS inherits
+       EXISTS (SELECT FROM pg_inherits WHERE c.oid IN (inhrelid, inhparent)) AS inherits,
+       (SELECT jsonb_agg(DISTINCT format('%%I.%%I', s.nspname, e.typname))
+          FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+          JOIN pg_type e ON e.oid = CASE WHEN t.typcategory = 'A' AND t.typelem <> 0 THEN t.typelem ELSE t.oid END
+          JOIN pg_namespace s ON s.oid = e.typnamespace
+         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND s.nspname <> 'pg_catalog') AS own_types,
+       (SELECT jsonb_agg(DISTINCT format('%%I.%%I', s.nspname, r.relname))
+          FROM pg_constraint k JOIN pg_class r ON r.oid = k.confrelid JOIN pg_namespace s ON s.oid = r.relnamespace
+         WHERE k.conrelid = c.oid AND k.contype = 'f' AND k.confrelid <> c.oid) AS referenced
   FROM unnest(%s::text[], %s::text[]) AS w (schema_name, table_name)
   JOIN pg_namespace n ON n.nspname = w.schema_name
   JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.table_name
@@ -67,6 +75,8 @@ class Shape:
         not_inherited: names of CHECK constraints with NO INHERIT.
         transition_triggers: names of triggers with transition tables.
         has_rows: only known of tables of ours.
+        own_types: the types of its columns that are not PostgreSQL's, as names with their schemas in SQL.
+        referenced: the tables that its foreign keys refer to, written likewise.
     """
 
     kind: str
@@ -79,23 +89,30 @@ class Shape:
     row_security: bool = False
     inherits: bool = False
     has_rows: bool = False
+    own_types: tuple[str, ...] = ()
+    referenced: tuple[str, ...] = ()
 
 
-def observe_shapes(connection: Connection, tables: list[Key]) -> dict[Key, Shape]:
-    """Read those of the tables that are there, by (schema, relation)."""
+def observe_shapes(connection: Connection, tables: list[Key], may_have_rows: bool = True) -> dict[Key, Shape]:
+    """Read those of the tables that are there, by (schema, relation).
+
+    Args:
+        may_have_rows: whether to look for rows.
+    """
     if not tables:
         return {}
     values = ([schema for schema, _relation in tables], [relation for _schema, relation in tables])
     rows = connection.run(Statement(_SHAPES, values=values), "tables to be distributed")
     shapes = {(row["schema_name"], row["table_name"]): _shape(row) for row in rows}
     # Only those can be asked whose owner we are.
-    for key in _filled(connection, [key for key, row in zip(shapes, rows) if row["kind"] == "r" and row["is_ours"]]):
+    ours = [key for key, row in zip(shapes, rows) if row["kind"] == "r" and row["is_ours"]]
+    for key in _filled(connection, ours) if may_have_rows else []:
         shapes[key] = replace(shapes[key], has_rows=True)
     return shapes
 
 
 def _shape(row: dict[str, Any]) -> Shape:
-    lists = {name: tuple(row[name] or ()) for name in ("not_inherited", "rules", "transition_triggers")}
+    lists = {name: tuple(row[name] or ()) for name in ("not_inherited", "rules", "transition_triggers", "own_types", "referenced")}
     return Shape(
         kind=row["kind"],
         persistence=row["persistence"],

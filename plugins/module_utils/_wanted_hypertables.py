@@ -59,10 +59,15 @@ class WantedHypertable:
         """How messages name it."""
         return f'distributed hypertable "{self.schema}"."{self.relation}"'
 
-    def create_table(self) -> Statement:
-        """What makes it from its definition, which is SQL by its nature and given by the operator; % is literal there."""
+    def create_table(self, suffix: str = "") -> Statement:
+        """What makes it from its definition, which is SQL by its nature and given by the operator; % is literal there.
+
+        Args:
+            suffix: of the names of the statement's identifiers, to tell them from those of another table.
+        """
         definition = (self.definition or "").replace("{", "{{").replace("}", "}}")
-        return Statement(f"CREATE TABLE {{relation_schema}}.{{relation}} ({definition})", {"relation_schema": self.schema, "relation": self.relation})
+        identifiers = {f"relation_schema{suffix}": self.schema, f"relation{suffix}": self.relation}
+        return Statement(f"CREATE TABLE {{relation_schema{suffix}}}.{{relation{suffix}}} ({definition})", identifiers)
 
 
 def hypertable_options(required: bool) -> dict[str, Any]:

@@ -172,7 +172,7 @@ def test_chunk_time_interval_with_a_definition(nodes, time_type, interval, shown
 @pytest.mark.parametrize(
     "time_type, interval, cause",
     [
-        ("timestamptz", "often", 'invalid input syntax for type interval: "often"'),
+        ("timestamptz", "often", 'chunk_time_interval "often" is no interval'),
         ("timestamptz", "0", "is not positive"),
         ("timestamptz", "0 days", "is not positive"),
         ("timestamptz", "-1 day", "is not positive"),
@@ -183,8 +183,8 @@ def test_chunk_time_interval_with_a_definition(nodes, time_type, interval, shown
         ("smallint", "40000", "is out of range"),
         ("date", "36 hours", "is not a whole number of days"),
         ("date", "1000", "is not a whole number of days"),
-        ("timestamptz", "99999999999999999999", "out of range"),
-        ("timestamptz", "300000 years", "out of range"),
+        ("timestamptz", "99999999999999999999", "too long for one"),
+        ("timestamptz", "300000 years", "too long for one"),
     ],
 )
 def test_chunk_time_interval_that_is_refused(nodes, time_type, interval, cause):

@@ -110,3 +110,21 @@ def test_table_that_a_definition_refers_to_is_locked(nodes):
         holder.cursor().execute("BEGIN; LOCK TABLE other IN ACCESS EXCLUSIVE MODE")
         result = nodes.succeed(HYPERTABLE, check=True, **dict(CONDITIONS, definition="time date, device int REFERENCES other"))
     assert [step["action"] for step in result["steps"]] == ["create table", "create"]
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["definition", "table"])
+def test_types_and_tables_that_data_nodes_lack(nodes, there):
+    """TimescaleDB sends the table to data nodes, and nothing that it is made of."""
+    make = 'CREATE TYPE "My mood" AS ENUM (\'fine\'); CREATE DOMAIN share AS float8; CREATE TABLE places (id int PRIMARY KEY)'
+    definition = f'{COLUMNS}, mood "My mood", moods "My mood"[], part share, place int REFERENCES places'
+    nodes.query(make)
+    nodes.dn("dn2").query(nodes.database, make.replace("float8", "int"))
+    if there:
+        nodes.query(f"CREATE TABLE conditions ({definition})")
+    wanted = CONDITIONS if there else dict(CONDITIONS, definition=definition)
+    causes = [f"it needs the {what}, which is not on dn1, dn3" for what in ('type public."My mood"', "type public.share", "table public.places")]
+    message = nodes.refuse(HYPERTABLE, *causes, **wanted)
+    assert len(message.splitlines()) == len(causes)
+    for name in ("dn1", "dn3"):
+        nodes.dn(name).query(nodes.database, make)
+    assert nodes.converge(HYPERTABLE, **wanted)["changed"] is True

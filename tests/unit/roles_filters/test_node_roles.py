@@ -57,3 +57,16 @@ def test_what_is_wrong_is_said_without_secrets(declared, causes):
     found = declaration_findings(declared, [], [])
     assert [cause for _subject, cause, _remedy in found] == causes
     assert "s3cret" not in str(found)
+
+
+def test_declared_hypertables_are_judged_with_the_rest():
+    fine = dict(relation="a", time_column_name="time", number_partitions=4, partitioning_column="device")
+    assert declaration_findings([APP], [], [], [fine, dict(relation="old", state="absent")]) == []
+    wrong = [dict(fine, replication_factor=0), fine, dict(relation="b")]
+    found = declaration_findings([dict(name="pg_a")], [], [], wrong)
+    assert [(subject, cause) for subject, cause, _remedy in found] == [
+        ('role "pg_a"', "the name is PostgreSQL's own"),
+        ('distributed hypertable "public"."a"', "replication_factor is 0"),
+        ('distributed hypertable "public"."b"', "time_column_name is missing"),
+        ('distributed hypertable "public"."a"', "it is listed 2 times"),
+    ]

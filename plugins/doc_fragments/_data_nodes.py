@@ -12,6 +12,7 @@ _OPTIONS = r"""
   state:
     description:
       - V(present) registers the data node or alters it, V(absent) removes it from the access node.
+      - A data node for which there are user mappings is not removed.
     type: str
     choices: [absent, present]
     default: present

@@ -33,7 +33,8 @@ SELECT current_database() AS database, current_user::text AS role, r.rolsuper AS
 # Membership is dist_uuid: on the access node equal to its own uuid (tsl/src/dist_util.c).
 #
 # Of user mappings the role's own counts, else that of PUBLIC, which has the oid 0 (get_user_mapping() in tsl/src/remote/connection.c). Who may see
-# its options is the view's rule; a mapping without any is no hidden one.
+# its options is the view's rule; a mapping without any is no hidden one. A server cannot be dropped as long as any mapping depends on it. Nobody can
+# have the name public.
 _CLUSTER = """
 SELECT (SELECT jsonb_object_agg(key, value) FROM _timescaledb_catalog.metadata
          WHERE key IN ('uuid', 'dist_uuid')) AS metadata,
@@ -47,14 +48,18 @@ SELECT (SELECT jsonb_object_agg(key, value) FROM _timescaledb_catalog.metadata
                  'node_name', s.srvname, 'owner', s.srvowner::regrole::text,
                  'options', (SELECT jsonb_object_agg(option_name, option_value) FROM pg_options_to_table(s.srvoptions)),
                  'may_use', has_server_privilege(s.oid, 'USAGE'), 'may_change', pg_has_role(s.srvowner, 'USAGE'),
-                 'mapping', (SELECT jsonb_object_agg(option_name, option_value) FROM pg_options_to_table(m.umoptions)),
-                 'mapping_hidden', m.umuser IS NOT NULL AND NOT (pg_has_role(s.srvowner, 'USAGE')
-                                                                 OR (m.umuser <> 0 AND has_server_privilege(s.oid, 'USAGE'))))
+                 'mapping', m.options, 'mapped_roles', m.roles,
+                 'mapping_hidden', m.role IS NOT NULL AND NOT (pg_has_role(s.srvowner, 'USAGE')
+                                                               OR (m.role <> 0 AND has_server_privilege(s.oid, 'USAGE'))))
                ORDER BY s.srvname)
           FROM pg_foreign_server s JOIN pg_foreign_data_wrapper f ON f.oid = s.srvfdw
-          LEFT JOIN (SELECT DISTINCT ON (srvid) srvid, umuser, umoptions
-                       FROM pg_user_mappings WHERE umuser IN (0, (SELECT oid FROM pg_roles WHERE rolname = current_user))
-                      ORDER BY srvid, umuser DESC) AS m ON m.srvid = s.oid
+          LEFT JOIN (SELECT u.srvid, jsonb_agg(u.usename ORDER BY u.usename) AS roles,
+                            max(u.umuser) FILTER (WHERE u.usename IN (current_user, 'public')) AS role,
+                            jsonb_agg(to_jsonb(u.umoptions) ORDER BY u.umuser DESC)
+                              FILTER (WHERE u.usename IN (current_user, 'public')) -> 0 AS options
+                       FROM pg_depend d JOIN pg_user_mappings u ON u.umid = d.objid
+                      WHERE d.classid = 'pg_user_mapping'::regclass AND d.refclassid = 'pg_foreign_server'::regclass AND d.deptype = 'n'
+                      GROUP BY 1) AS m ON m.srvid = s.oid
          WHERE f.fdwname = 'timescaledb_fdw') AS data_nodes
 """
 
@@ -69,7 +74,13 @@ _OF_LOGIN = ("user", "password", "sslpassword", "sslmode", *_FILES_OF_LOGIN)
 
 @dataclass(frozen=True)
 class DataNode:
-    """A registered data node, as the access node has it."""
+    """A registered data node, as the access node has it.
+
+    Args:
+        may_use: whether the current role may use it.
+        may_change: whether the current role owns it.
+        mapped_roles: the roles that have user mappings for it, "public" for that of all roles.
+    """
 
     node_name: str
     endpoint: Endpoint
@@ -77,6 +88,7 @@ class DataNode:
     owner: str = ""
     may_use: bool = True
     may_change: bool = True
+    mapped_roles: tuple[str, ...] = ()
 
     def shown(self) -> dict[str, Any]:
         """The form in results and diffs."""
@@ -209,7 +221,7 @@ def observe_access_node(connection: Connection) -> AccessNode:
 
 def _data_node(row: dict[str, Any]) -> DataNode:
     options = row["options"] or {}
-    given = options | (row["mapping"] or {})
+    given = options | dict(option.split("=", 1) for option in row["mapping"] or [])
     login = {name: Secret(given[name]) if "password" in name else given[name] for name in _OF_LOGIN if name in given}
     return DataNode(
         node_name=row["node_name"],
@@ -218,4 +230,5 @@ def _data_node(row: dict[str, Any]) -> DataNode:
         owner=row["owner"],
         may_use=row["may_use"],
         may_change=row["may_change"],
+        mapped_roles=tuple(row["mapped_roles"] or ()),
     )

@@ -218,6 +218,11 @@ class DataNodePlanner:
     def _delete(self, node: WantedNode, known: DataNode) -> None:
         if not known.may_change:
             self._refuse(node, f"the role does not own it ({known.owner} does)", "log in as its owner or as a superuser")
+        if known.mapped_roles:
+            # delete_data_node() comes to it last, when the database may be dropped already.
+            cause = f"the server does not delete it as long as there are user mappings for it, of {', '.join(known.mapped_roles)}"
+            remedy = f"DROP USER MAPPING FOR each of them SERVER {node.node_name}, and give roles that still need it a line in timescaledb.passfile"
+            self._refuse(node, cause, remedy)
         from ansible_collections.timescaledb.multinode.plugins.module_utils._leaving import given_up, leaving_errors, server_wants_force
 
         dangers, force = [], node.force

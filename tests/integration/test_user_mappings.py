@@ -180,3 +180,17 @@ def test_password_of_the_task_is_that_of_the_role(closed):
             closed.converge(DATA_NODE, **closed.place("dn1", host="localhost", password=PASSWORD))
     finally:
         closed.dn("dn1").query("postgres", "ALTER ROLE postgres PASSWORD NULL")
+
+
+@pytest.mark.parametrize("options", [{}, {"drop_database": True}, {"reclaim": "membership"}])
+def test_node_with_mappings_is_not_removed(nodes, options):
+    """TimescaleDB comes to them last, after the database has been dropped."""
+    map_role(nodes, "app", "app", PASSWORD)
+    map_role(nodes, "PUBLIC")
+    leaving = dict(node_name="dn1", state="absent", **options)
+    message = nodes.refuse(DATA_NODE, "as long as there are user mappings for it, of app, public", "DROP USER MAPPING", **leaving)
+    assert PASSWORD not in message and nodes.database in nodes.dn("dn1").databases()
+    nodes.query("DROP USER MAPPING FOR app SERVER dn1")
+    nodes.query("DROP USER MAPPING FOR PUBLIC SERVER dn1")
+    nodes.succeed(DATA_NODE, **leaving)
+    assert set(nodes.nodes()) == {"dn2", "dn3"}

@@ -79,6 +79,11 @@ BEGIN
         RETURN;
     END IF;
     EXECUTE format('CREATE USER MAPPING FOR %I SERVER %I OPTIONS (%s)', the_role, node, options);
+    -- TimescaleDB has none of its own, so that it must not be in the way of DROP SERVER.
+    UPDATE pg_depend d SET deptype = 'a'
+      FROM pg_user_mapping m JOIN pg_foreign_server s ON s.oid = m.umserver
+     WHERE s.srvname = node AND m.umuser = (SELECT oid FROM pg_roles WHERE rolname = the_role)
+       AND d.classid = 'pg_user_mapping'::regclass AND d.objid = m.oid AND d.refclassid = 'pg_foreign_server'::regclass AND d.refobjid = s.oid;
 END
 $$;
 

@@ -121,7 +121,6 @@ BEGIN
         PERFORM _timescaledb_standin.drop_node_database(node);
     END IF;
     EXECUTE format('DROP FOREIGN TABLE _timescaledb_standin.%I', 'node_command_' || node_id);
-    PERFORM _timescaledb_standin.drop_own_mappings(node);
     EXECUTE format('DROP SERVER %I', node);
     IF NOT EXISTS (SELECT FROM timescaledb_information.data_nodes) THEN
         PERFORM _timescaledb_standin.leave_distributed_database();
@@ -131,18 +130,6 @@ END
 $$;
 
 CREATE FUNCTION _timescaledb_standin.fdw_disconnect(text) RETURNS boolean AS '$libdir/postgres_fdw', 'postgres_fdw_disconnect' LANGUAGE C STRICT;
-
-CREATE FUNCTION _timescaledb_standin.drop_own_mappings(node name) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    the_role name;
-BEGIN
-    FOR the_role IN SELECT m.umuser::regrole::name FROM pg_user_mapping m JOIN pg_foreign_server s ON s.oid = m.umserver
-                     WHERE s.srvname = node AND 'standin=true' = ANY (m.umoptions) LOOP
-        EXECUTE format('DROP USER MAPPING FOR %I SERVER %I', the_role, node);
-    END LOOP;
-END
-$$;
 
 CREATE FUNCTION @extschema@.delete_data_node(
     node_name name, if_exists boolean = false, force boolean = false, repartition boolean = true, drop_database boolean = false

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import psycopg2
 import pytest
 from _cluster import CLUSTER, DATA_NODE, Cluster
-from _servers import PASSWORD, SECURED
+from _servers import PASSWORD, SECURED, Server
 
 INFO, FAILOVER = "timescale_cluster_info", "timescale_failover"
 WRONG = "not that Pass word"
@@ -23,6 +23,10 @@ def map_role(cluster: Cluster, role: str, *options: str, node: str = "dn1") -> N
         cluster.query(f"DROP USER MAPPING IF EXISTS FOR {role} SERVER {node}")
     listed = ", ".join(f"{name} '{value}'" for name, value in zip(("user", "password"), options))
     cluster.query(f"CREATE USER MAPPING FOR {role} SERVER {node}" + (f" OPTIONS ({listed})" if listed else ""))
+
+
+def members(cluster: Cluster) -> list[Server]:
+    return [cluster.an, *(cluster.dn(name) for name in ("dn1", "dn2", "dn3"))]
 
 
 @pytest.fixture
@@ -90,7 +94,7 @@ def test_password_of_a_mapping_goes_before_the_passfile(closed, passfile):
 @pytest.fixture
 def superuser(closed):
     """Another superuser of all nodes than the one that made the cluster."""
-    servers = [closed.an, *(closed.dn(name) for name in ("dn1", "dn2", "dn3"))]
+    servers = members(closed)
     for server in servers:
         server.query("postgres", "CREATE ROLE r SUPERUSER LOGIN")
     with closed.dn("dn1").demanding_password("r"):
@@ -146,7 +150,7 @@ def test_whole_cluster(closed):
     wanted = [closed.place(name) for name in ("dn1", "dn2", "dn3")]
     columns = "time timestamptz NOT NULL, device int NOT NULL"
     table = dict(relation="conditions", definition=columns, time_column_name="time", partitioning_column="device")
-    servers = closed.servers.running()
+    servers = members(closed)
     offsets = [server.log_size() for server in servers]
     declared = dict(data_nodes=wanted, hypertables=[table], roles=[dict(name="r", login=True)])
     result = closed.succeed(CLUSTER, **declared)

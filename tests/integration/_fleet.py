@@ -7,7 +7,7 @@ import io
 import threading
 import time
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg2
@@ -22,10 +22,6 @@ SETTINGS = {
     "max_wal_senders": 20,
     "max_logical_replication_workers": 16,
 }
-_HOLD = "LOCK TABLE _timescaledb_catalog.chunk_copy_operation IN SHARE MODE"
-_QUEUE = """
-SELECT pid, mode, granted, waitstart::text FROM pg_locks WHERE relation = '_timescaledb_catalog.chunk_copy_operation'::regclass ORDER BY waitstart
-"""
 
 
 class Fleet:
@@ -80,44 +76,61 @@ class Fleet:
         self.cluster.query(f"SELECT compress_chunk(c) FROM show_chunks('t') c {which}")
 
     def die_after(self, stage: str, call: str) -> None:
-        """Run a copy or move whose session ends right after that stage."""
+        """Run a copy or move whose session ends right after that stage, before another one can be noted.
+
+        Its commits wait for a standby that there is not, and after each of them it goes on only when it is told to, so that no stage can be missed.
+        """
 
         def copy() -> None:
-            with self.cluster.an.connection(self.cluster.database) as connection, connection.cursor() as cursor:
+            # The tests' other sessions do not wait for their commits at all.
+            with self.cluster.an.connection(self.cluster.database, options="-c synchronous_commit=on") as connection, connection.cursor() as cursor:
                 process.append(connection.get_backend_pid())
                 try:
+                    # It cannot be told otherwise whether the server knows of the standby by now.
+                    while not waited.is_set():
+                        cursor.execute("SELECT pg_logical_emit_message(true, '', '')")
+                    # What it does before its first stage is a transaction as well.
+                    cursor.execute("SET application_name = 'copy:begin'")
                     cursor.execute(call)
                 except psycopg2.Error as error:
                     ended.append(str(error))
 
         process: list[int] = []
         ended: list[str] = []
+        waited = threading.Event()
         copier = threading.Thread(target=copy)
-        with ExitStack() as stack:
-            sessions = [stack.enter_context(self.cluster.an.connection(self.cluster.database)) for _session in range(2)]
-            # No stage can be noted while this is held; two sessions hand it to each other with one stage between them.
-            sessions[0].cursor().execute(f"BEGIN; {_HOLD}")
+        seen: list[str] = []
+        with self._standby_that_is_not_there(), self.cluster.an.connection(self.cluster.database) as holder:
             copier.start()
-            stages: list[Any] = []
-            while (seen := self.cluster.query("SELECT completed_stage FROM _timescaledb_catalog.chunk_copy_operation")) != [(stage,)]:
-                stages.append(seen)
-                self._wait_for_locks(1, ended, stages)
-                waiting = threading.Thread(target=sessions[1].cursor().execute, args=(f"BEGIN; {_HOLD}",))
-                waiting.start()
-                self._wait_for_locks(2, ended, stages)
-                stages.append(self.cluster.query(_QUEUE))
-                sessions[0].cursor().execute("ROLLBACK")
-                waiting.join()
-                sessions.reverse()
+            self._wait_for_commit(process, ended, seen)
+            waited.set()
+            while seen[-1] != stage:
+                self.cluster.query("SELECT pg_cancel_backend(%s)", process[0])
+                self._wait_for_commit(process, ended, seen)
+            # It ends where it looks for that the next time, and it may come to the end of a stage before.
+            holder.cursor().execute("BEGIN; LOCK TABLE _timescaledb_catalog.chunk_copy_operation IN SHARE MODE NOWAIT")
             self.cluster.query("SELECT pg_terminate_backend(%s, 10000)", process[0])
-        copier.join()
+            copier.join()
+        assert self.cluster.query("SELECT completed_stage FROM _timescaledb_catalog.chunk_copy_operation") == [(stage,)], (ended, seen)
 
-    def _wait_for_locks(self, number: int, ended: list[str], stages: list[Any]) -> None:
+    @contextmanager
+    def _standby_that_is_not_there(self) -> Iterator[None]:
+        try:
+            self.cluster.an.query("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+            self.cluster.an.query("postgres", "SELECT pg_reload_conf()")
+            yield
+        finally:
+            self.cluster.an.query("postgres", "ALTER SYSTEM RESET synchronous_standby_names")
+            self.cluster.an.query("postgres", "SELECT pg_reload_conf()")
+
+    def _wait_for_commit(self, process: list[int], ended: list[str], seen: list[str]) -> None:
+        """Until the session waits to have another stage committed than those that were seen. Before that it names itself after the stage."""
         end = time.monotonic() + 60
-        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = '_timescaledb_catalog.chunk_copy_operation'::regclass"
-        while self.cluster.query(waiting) != [(number,)]:
-            assert time.monotonic() < end and not ended, (ended, stages, self._what_goes_on())
+        query = "SELECT split_part(application_name, ':', 2) FROM pg_stat_activity WHERE pid = ANY (%s) AND wait_event = 'SyncRep'"
+        while not (found := [name for (name,) in self.cluster.query(query, process) if name not in seen]):
+            assert time.monotonic() < end and not ended, (ended, seen, self._what_goes_on())
             time.sleep(0.005)
+        seen += found
 
     def _what_goes_on(self) -> list[tuple]:
         found = self.cluster.query("SELECT completed_stage FROM _timescaledb_catalog.chunk_copy_operation")

@@ -52,7 +52,10 @@ def observe_cluster(module: AnsibleModule, connection: Connection, access_node: 
     looks = _look_at(module, access_node, requests) if requests else {}
     jobs = observe_jobs(connection, access_node, wanted.jobs)
     roles = observe_roles(module, connection, access_node, wanted, looks)
-    left_out = _observe_left_out(connection, access_node, wanted) if any(node.available for node in wanted.nodes) else []
+    left_out: list[LeftOut] = []
+    if any(node.available for node in wanted.nodes):
+        _check_returns(connection, access_node, wanted)
+        left_out = _observe_left_out(connection, access_node, wanted)
     return ObservedCluster(access_node, looks, tables, intervals, holdings, jobs, roles, lost, left_out)
 
 
@@ -71,6 +74,12 @@ def _look_at(module: AnsibleModule, access_node: AccessNode, requests: list[Look
     from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import look_at_nodes
 
     return look_at_nodes(module, access_node, requests)
+
+
+def _check_returns(connection: Connection, access_node: AccessNode, wanted: WantedCluster) -> None:
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._unproven import check_returns
+
+    check_returns(connection, wanted.nodes, access_node)
 
 
 def _observe_left_out(connection: Connection, access_node: AccessNode, wanted: WantedCluster) -> list[LeftOut]:

@@ -19,7 +19,8 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_r
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 
 _CLEAN = "CALL timescaledb_experimental.cleanup_copy_chunk_operation(%s)"
-_FORGET = "DELETE FROM _timescaledb_catalog.chunk_copy_operation WHERE operation_id = %s"
+# As TimescaleDB does it for an operation that is complete.
+FORGET = "DELETE FROM _timescaledb_catalog.chunk_copy_operation WHERE operation_id = %s"
 _FORGET_COPY = "DELETE FROM _timescaledb_catalog.chunk_data_node WHERE chunk_id = %s AND node_name = %s"
 # TimescaleDB has a data node's tables changed through the access node only, unless told otherwise.
 DIRECTLY = "-c timescaledb.enable_client_ddl_on_data_nodes=on"
@@ -71,7 +72,7 @@ class Cleaner:
         elif attached and is_undone(operation, nodes):
             _drop_while_nobody_writes(connection, self._access_node, chunk, operation.destination)
         if attached or has_arrived(operation, nodes) or not whole:
-            connection.run(Statement(_FORGET, values=(operation.operation_id,)), subject)
+            connection.run(Statement(FORGET, values=(operation.operation_id,)), subject)
             return
         try:
             patiently(lambda: connection.run(Statement(_CLEAN, values=(operation.operation_id,)), subject))
@@ -91,7 +92,7 @@ class Cleaner:
         if operation.destination in self._available:
             with closing(connect_to_node(self._module, self._access_node, operation.destination)) as node:
                 self.drop_half_copies(node, operation.destination, operation.chunk_id)
-        connection.run(Statement(_FORGET, values=(operation.operation_id,)), f'copy operation "{operation.operation_id}"')
+        connection.run(Statement(FORGET, values=(operation.operation_id,)), f'copy operation "{operation.operation_id}"')
 
     def _clean_up_without_one_end(self, connection: Connection, operation: Operation, chunk: PlacedChunk, nodes: tuple[str, ...]) -> None:
         """What the dead node has is cleaned up when it is back, as what is left of an operation that is in no catalogue."""

@@ -23,6 +23,8 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._versions im
 
 # Stages after which the access node knows of the copy.
 WITH_COPY = ("attach_chunk", "attach_compressed_chunk", "delete_chunk", "complete")
+# Stages after which the old copy of a move is dropped, with the note of the stage in one transaction.
+_WITHOUT_SOURCE = ("delete_chunk", "complete")
 
 # As the server does it for a chunk that is written to while it has too few copies on available data nodes (chunk_update_stale_metadata() in
 # tsl/src/chunk.c). One that has enough of them it sends to all data nodes that it knows of, the dead one included, and crashes (seen on 2.13.1).
@@ -262,12 +264,33 @@ def _of_lost(lost: list[PlacedChunk]) -> list[str]:
 
 
 def _of_kept(kept: list[Operation], observed: Observed) -> list[str]:
-    return [
-        f'{observed.chunks[operation.chunk_id]}: copy operation "{operation.operation_id}" from data node "{operation.source}" to '
-        f'"{operation.destination}" stopped after {operation.completed_stage}, and no other available data node has the chunk. It stays as it is: bring back '
-        f'data node "{operation.source}".'
-        for operation in kept
-    ]
+    texts = []
+    for operation in kept:
+        chunk = observed.chunks[operation.chunk_id]
+        if operation.source not in chunk.nodes:
+            texts.append(str(forgotten_source(operation, chunk)))
+            continue
+        texts.append(
+            f'{chunk}: copy operation "{operation.operation_id}" from data node "{operation.source}" to "{operation.destination}" stopped after '
+            f"{operation.completed_stage}, and no other available data node has the chunk. It stays as it is: bring back "
+            f'data node "{operation.source}".'
+        )
+    return texts
+
+
+def forgotten_source(operation: Operation, chunk: PlacedChunk, host: str | None = None) -> ClusterError:
+    """What stays as it is where the access node has forgotten the source of a copy that was never compared, and what can be done about it."""
+    cause = (
+        f'copy operation "{operation.operation_id}" from data node "{operation.source}" to "{operation.destination}" stopped after '
+        f"{operation.completed_stage}, so that its copy was never compared, and was written to since without its source, which the access node has forgotten "
+        f'as stale: the table of that name on "{operation.source}" may have rows that no other data node has, and is dropped where that node is made available'
+    )
+    remedy = (
+        f'while "{operation.source}" is unavailable, insert into the hypertable what its table has and the copy on "{operation.destination}" lacks '
+        "(docs/repair.md shows how), or accept that it is lost; then DELETE FROM _timescaledb_catalog.chunk_copy_operation "
+        f"WHERE operation_id = '{operation.operation_id}' on the access node, and run the task again"
+    )
+    return ClusterError(str(chunk), cause, remedy, host)
 
 
 def _still_running(operation: Operation) -> ClusterError:
@@ -303,25 +326,33 @@ def _remains(observed: Observed) -> list[tuple[str, str]]:
 
 
 def has_to_wait(operation: Operation, nodes: tuple[str, ...], available: set[str]) -> bool:
-    """Whether the source is dead and no other data node has the chunk: what the operation made or began is then all that there is, and may lack rows."""
+    """Whether no other available data node has the chunk, as the access node knows: what the operation made or began may lack rows that only its source has.
+
+    The source is dead then; or it was, and has been forgotten by the access node: the server does so where it writes to the copy.
+    """
     others = available.intersection(nodes) - {operation.destination}
-    return not (others or operation.source in available or has_arrived(operation, nodes))
+    return not (others or has_arrived(operation, nodes))
 
 
 def has_arrived(operation: Operation, nodes: tuple[str, ...]) -> bool:
-    """Whether the old copy is gone and the new one is known: all is done but for the entry, and the new copy may be the only one."""
-    return operation.destination in nodes and operation.source not in nodes
+    """Whether a move has dropped the old copy: all is done but for the entry, and the new copy may be the only one.
+
+    That the access node does not know of the old one any more does not tell. It also forgets one on a dead data node, whatever the new one lacks. None of
+    ours is found so: it leaves the catalogue in the transaction that drops the old copy.
+    """
+    dropped = operation.deletes and operation.completed_stage in _WITHOUT_SOURCE
+    return dropped and operation.destination in nodes and operation.source not in nodes
 
 
 def is_undone(operation: Operation, nodes: tuple[str, ...]) -> bool:
     """Whether the copy that an operation made goes when it is cleaned up.
 
-    One that did not come to its end may lack rows that came meanwhile. So may one of ours that was never compared with its source, which is still there:
-    our moves are taken from the catalogue when they have been.
+    One that did not come to its end may lack rows that came meanwhile. So may one of ours, which was never compared with its source: our moves are taken
+    from the catalogue when they have been.
     """
     if has_arrived(operation, nodes):
         return False
-    return operation.completed_stage != "complete" or (operation.operation_id.startswith(PREFIX) and {operation.source, operation.destination} <= set(nodes))
+    return operation.completed_stage != "complete" or (operation.operation_id.startswith(PREFIX) and operation.destination in nodes)
 
 
 def _fleet(wanted: Wanted, access_node: AccessNode, observed: Observed, names: list[str]) -> Fleet:

@@ -40,7 +40,7 @@ SELECT c.id, c.hypertable_id, c.schema_name AS schema, c.table_name AS relation,
 # An operation runs as long as the session that began it is busy. What began before that session did is another one's.
 _OPERATIONS = """
 SELECT o.operation_id::text AS operation_id, o.completed_stage::text AS completed_stage, o.chunk_id, o.source_node_name::text AS source,
-       o.dest_node_name::text AS destination, a.pid AS running
+       o.dest_node_name::text AS destination, a.pid AS running, o.delete_on_source_node AS deletes
   FROM _timescaledb_catalog.chunk_copy_operation o
   LEFT JOIN pg_stat_activity a ON a.pid = o.backend_pid AND a.datname = current_database() AND a.backend_start <= o.time_start AND a.state <> 'idle'
  ORDER BY o.time_start, 1
@@ -107,7 +107,11 @@ class PlacedChunk:
 
 @dataclass(frozen=True)
 class Operation:
-    """An entry of the catalogue of copied and moved chunks."""
+    """An entry of the catalogue of copied and moved chunks.
+
+    Args:
+        deletes: TimescaleDB itself drops the old copy, in the stage delete_chunk. Not where the operation is ours.
+    """
 
     operation_id: str
     completed_stage: str
@@ -115,6 +119,7 @@ class Operation:
     source: str
     destination: str
     running: int | None = None
+    deletes: bool = False
 
 
 @dataclass(frozen=True)
@@ -169,6 +174,11 @@ def observe_fleet(module: AnsibleModule, connection: Connection, access_node: Ac
         observed.chunks[row["id"]] = PlacedChunk(**row, nodes=nodes, bytes=size)
     observed.stale = {node: set(left) for node, left in sizes.items()}
     return observed
+
+
+def read_chunks(connection: Connection) -> dict[int, PlacedChunk]:
+    """All chunks with the data nodes that have a copy now, without their sizes."""
+    return {row["id"]: PlacedChunk(**dict(row, nodes=tuple(sorted(row["nodes"] or ()))), bytes=0) for row in _rows(connection, _CHUNKS)}
 
 
 def read_placement(connection: Connection) -> dict[int, tuple[str, ...]]:

@@ -24,7 +24,8 @@ COPY looks up the nodes before it waits: one that waited for us fails afterwards
 Writers never wait for what has no end. A session that reads the chunk and stays open would keep the old copy from being dropped: it is waited for before
 writers are, and the drop gives up after lock_timeout.
 
-The operation stays in the catalogue until then. One that is found there later made a copy that was never compared, which is dropped again.
+The operation stays in the catalogue until then, and leaves it in the transaction of step 4. One that is found there later made a copy that was never
+compared, which is dropped again.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._connection 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import UNDEFINED_OBJECT, ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_cleaning import (
     DIRECTLY,
+    FORGET,
     STOP_WRITERS,
     Cleaner,
     connect_to_node,
@@ -201,8 +203,8 @@ class ChunkMover:
             else:
                 self._tell_writers(control, move)
                 self._let_form_go(source, move)
+            _run(control, FORGET, move, move.operation_id)
             self._end_pause(control, move, begun)
-            _run(control, "CALL timescaledb_experimental.cleanup_copy_chunk_operation(%s)", move, move.operation_id)
             self._check_place(control, move)
         return rows
 

@@ -69,7 +69,7 @@ class Newest:
     def _crowded(self, hypertable: int) -> list[tuple[int, list[int]]]:
         """Nodes with too many, and what they have."""
         board, most = self._board, self._most[hypertable]
-        if max(self._counts[hypertable].values()) <= most:
+        if max(self._counts[hypertable].values(), default=0) <= most:
             return []
         crowded = [(node, chunks) for node, chunks in self._by_node(hypertable).items() if node != NOWHERE and board.weights[node] and len(chunks) > most]
         return sorted(crowded, key=lambda entry: board.rank[entry[0]])

@@ -8,11 +8,13 @@ import time
 
 import psycopg2
 import pytest
-from _cluster import DATA_NODE, Cluster
+from _cluster import CLUSTER, DATA_NODE, Cluster
 from _fleet import MODULE, Fleet, Writers
 from _modules import start_module
 from _prepared import gid_of
 from ansible_collections.timescaledb.multinode.plugins.module_utils import _connection, _rebalance_mover
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_run import Runner
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 
 pytestmark = pytest.mark.real_engine("it does not copy chunks between data nodes")
@@ -384,6 +386,58 @@ def test_a_copy_whose_source_has_died_stays_where_there_is_no_other(fleet):
     fleet.converge(state="replicated")
     assert chunk in fleet.known_on("m1") - fleet.known_on("m2")
     assert fleet.cluster.query("SELECT count(*), sum(value) FROM t") == rows
+
+
+@pytest.mark.parametrize("stage", ["attach_chunk", "complete"])
+def test_a_source_that_was_forgotten_since_is_not_dropped_for_a_copy_that_was_never_compared(fleet, stage):
+    fleet.register("m1", "m2", "m3")
+    fleet.distribute(days=2, partitions=3)
+    fleet.cluster.query("SELECT set_replication_factor('t', 2)")
+    database = fleet.cluster.database
+    (chunk,) = sorted(fleet.known_on("m1"))[:1]
+    table = f"_timescaledb_internal.{chunk}"
+    fleet.die_after(stage, f"CALL timescaledb_experimental.copy_chunk('{table}', 'm1', 'm2', 'tsmn_died')")
+    fleet["m2"].query(database, f"DELETE FROM {table} WHERE device = (SELECT min(device) FROM {table})")
+    of_source = "SELECT count(*), sum(value) FROM " + table
+    whole = fleet["m1"].query(database, of_source)
+    device, when = fleet["m1"].query(database, f"SELECT device, time FROM {table} LIMIT 1")[0]
+    fleet["m1"].stop("immediate")
+    fleet.cluster.query("SELECT alter_data_node('m1', available => false)")
+    try:
+        fleet.cluster.query("INSERT INTO t VALUES (%s, %s, 0)", when, device)
+        assert chunk in fleet.known_on("m2") - fleet.known_on("m1")
+        for state in (dict(state="replicated"), dict(state="balanced")):
+            result = fleet.cluster.succeed(MODULE, **state)
+            assert all(chunk not in move["object"] for move in result["moves"])
+            assert any(chunk in text and "never compared" in text for text in result["warnings"]), result
+            assert chunk in fleet.chunks_on("m2")
+    finally:
+        fleet["m1"].start()
+    fleet.cluster.refuse(DATA_NODE, table.replace(".", '"."'), "tsmn_died", f":{fleet['m1'].port}/", "never compared", node_name="m1", available=True)
+    fleet.cluster.refuse(CLUSTER, "tsmn_died", "never compared", data_nodes=[dict(node_name="m1", available=True)])
+    assert fleet["m1"].query(database, of_source) == whole and fleet.left_behind() == [("tsmn_died",)]
+    # Somebody has looked at it.
+    fleet.cluster.query("DELETE FROM _timescaledb_catalog.chunk_copy_operation")
+    fleet.cluster.succeed(DATA_NODE, node_name="m1", available=True)
+    assert chunk not in fleet.chunks_on("m1")
+
+
+def test_a_move_leaves_the_catalogue_in_the_moment_in_which_its_old_copy_is_dropped(fleet, monkeypatch):
+    fleet.register("m1")
+    fleet.distribute(days=1)
+    fleet.register("m2")
+
+    end_pause = _rebalance_mover.ChunkMover._end_pause
+
+    def commit_and_die(self, control, move, begun):
+        end_pause(self, control, move, begun)
+        raise ClusterError(str(move.chunk), "the controller dies")
+
+    monkeypatch.setattr(_rebalance_mover.ChunkMover, "_end_pause", commit_and_die)
+    monkeypatch.setattr(Runner, "_clean_after_failure", lambda self: None)
+    result = fleet.cluster.run(MODULE, state="drained", nodes=["m1"])
+    assert result["failed"] and "the controller dies" in result["msg"]
+    assert len(fleet.known_on("m2")) == 1 and fleet.known_on("m2") == fleet.chunks_on("m2") and fleet.left_behind() == []
 
 
 def test_what_a_crash_left_prepared_is_ended_first(fleet):

@@ -139,6 +139,37 @@ def test_copies_that_differ_are_not_said_to_be_repaired(mortals):
     assert "its copies differ" in output and chunk in output
 
 
+def test_a_copy_that_was_never_compared_with_the_dead_one_does_not_cost_it_its_rows(mortals):
+    """Twice bad luck: what makes copies is killed, and then the data node dies that it made them from. The copy is written to meanwhile."""
+    mortals.distribute(days=1, partitions=3)
+    database, query = mortals.cluster.database, mortals.cluster.query
+    query("SELECT set_replication_factor('t', 2)")
+    (chunk,) = mortals.known_on("m1")
+    table = f"_timescaledb_internal.{chunk}"
+    mortals.die_after("complete", f"CALL timescaledb_experimental.copy_chunk('{table}', 'm1', 'm2', 'tsmn_died')")
+    mortals["m2"].query(database, f"DELETE FROM {table} WHERE device = (SELECT min(device) FROM {table})")
+    rows = mortals["m1"].query(database, f"SELECT count(*), sum(value) FROM {table}")
+    mortals["m1"].stop("immediate")
+    mortals.play("replace_data_node", nodes=["m1"])
+    mortals.write("2026-01-01")
+    assert chunk in mortals.known_on("m2") - mortals.known_on("m1")
+    output = mortals.play("replace_data_node", nodes=["m1"])[1]
+    assert "may have rows that no other data node has" in output and chunk in output
+    mortals["m1"].start()
+    output = mortals.play("return_data_node", nodes=["m1"], fails=True)[1]
+    assert "never compared" in output and chunk in output and "Traceback" not in output
+    assert mortals["m1"].query(database, f"SELECT count(*), sum(value) FROM {table}") == rows and not mortals.available("m1")
+    # As docs/repair.md says it.
+    query("CREATE TABLE rows_of_m1 (LIKE t)")
+    for row in mortals["m1"].query(database, f"SELECT time, device, value FROM {table}"):
+        query("INSERT INTO rows_of_m1 VALUES (%s, %s, %s)", *row)
+    query("INSERT INTO t SELECT * FROM rows_of_m1 EXCEPT ALL (SELECT * FROM t WHERE time BETWEEN '2026-01-01' AND '2026-01-03')")
+    query("DELETE FROM _timescaledb_catalog.chunk_copy_operation WHERE operation_id = 'tsmn_died'")
+    mortals.play("return_data_node", nodes=["m1"])
+    assert mortals.available("m1") and query("SELECT count(*) FROM t") == [(700,)]
+    mortals.copies(*NODES)
+
+
 def test_refusals(mortals):
     for name in ("replace_data_node", "return_data_node"):
         assert "timescaledb_repair_nodes: it is empty" in mortals.play(name, fails=True)[1]

@@ -93,6 +93,19 @@ CREATE TABLE _timescaledb_catalog.chunk_data_node (
     UNIQUE (chunk_id, node_name)
 );
 
+-- No chunk is ever copied here; the modules ask.
+CREATE TABLE _timescaledb_catalog.chunk_copy_operation (
+    operation_id name PRIMARY KEY,
+    backend_pid integer NOT NULL,
+    completed_stage name NOT NULL,
+    time_start timestamptz NOT NULL DEFAULT now(),
+    chunk_id integer NOT NULL REFERENCES _timescaledb_catalog.chunk ON DELETE CASCADE,
+    compress_chunk_name name NOT NULL,
+    source_node_name name NOT NULL,
+    dest_node_name name NOT NULL,
+    delete_on_source_node boolean NOT NULL
+);
+
 -- Chunks as boxes in the units of their dimensions; without a space dimension the box is endless along it.
 CREATE VIEW _timescaledb_standin.chunk_box AS
 SELECT c.id AS chunk_id, c.hypertable_id,

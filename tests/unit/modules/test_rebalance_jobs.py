@@ -98,9 +98,31 @@ def test_a_copy_that_was_attached_but_not_completed_is_planned_anew():
 
 
 def test_a_move_that_has_arrived_is_not_undone():
-    ended = Operation("any", "delete_chunk", 1, "dn1", "dn2")
+    ended = Operation("any", "delete_chunk", 1, "dn1", "dn2", deletes=True)
     plan = plan_moves(Wanted("drained", ("dn1",)), access_node("dn1", "dn2"), observed("dn2", operations=[ended]))
     assert plan.leftovers == [ended] and moves(plan) == []
+
+
+@pytest.mark.parametrize("unavailable", ["dn1", ""])
+@pytest.mark.parametrize("stage", ["attach_chunk", "attach_compressed_chunk", "delete_chunk", "complete"])
+@pytest.mark.parametrize("wanted", [Wanted("replicated"), Wanted("balanced"), Wanted("drained", ("dn2",))])
+def test_a_copy_that_was_never_compared_has_not_arrived_where_its_source_was_forgotten(wanted, stage, unavailable):
+    """As the access node forgets it: the source is dead, and the chunk was written to."""
+    ours = Operation("tsmn_x_1", stage, 1, "dn1", "dn2")
+    found = observed("dn2", attached="dn1 dn2 dn3", operations=[ours])
+    plan = plan_moves(wanted, access_node("dn1", "dn2", "dn3", unavailable=unavailable), found)
+    assert plan.kept == [ours] and plan.leftovers == plan.lost == []
+    assert plan.moves == [] and placement_after(found, plan) == {1: ("dn2",)}
+    (warning,) = plan.warnings
+    for text in ('chunk "internal"."c1"', '"dn1" may have rows that no other data node has', "never compared", "operation_id = 'tsmn_x_1'"):
+        assert text in warning
+
+
+def test_a_copy_that_was_never_compared_is_made_anew_from_another_one_where_its_source_was_forgotten():
+    ours = Operation("tsmn_x_1", "complete", 1, "dn1", "dn2")
+    found = observed("dn2 dn3", factor=2, attached="dn1 dn2 dn3", operations=[ours])
+    plan = plan_moves(Wanted("replicated"), access_node("dn1", "dn2", "dn3", unavailable="dn1"), found)
+    assert plan.leftovers == [ours] and plan.kept == [] and moves(plan) == [("c1", "dn3", "dn2")]
 
 
 def test_a_running_operation():

@@ -8,7 +8,10 @@ import os
 import re
 import subprocess
 import sys
+import threading
+import time
 
+import psycopg2
 import pytest
 from _cluster import Cluster
 from _fleet import Fleet
@@ -168,6 +171,29 @@ def test_a_copy_that_was_never_compared_with_the_dead_one_does_not_cost_it_its_r
     mortals.play("return_data_node", nodes=["m1"])
     assert mortals.available("m1") and query("SELECT count(*) FROM t") == [(700,)]
     mortals.copies(*NODES)
+
+
+def test_what_hangs_at_the_dead_one_and_keeps_others_from_making_chunks_is_cancelled(mortals):
+    mortals.distribute(days=1, factor=2, partitions=3)
+    errors: list[str] = []
+
+    def make_chunks() -> None:
+        try:
+            mortals.write("2026-03-01")
+        except psycopg2.Error as error:
+            errors.append(str(error))
+
+    with mortals["m2"].hanging():
+        hung = threading.Thread(target=make_chunks)
+        hung.start()
+        makes = "SELECT 1 FROM pg_locks WHERE mode = 'ShareUpdateExclusiveLock' AND relation = 't'::regclass"
+        while not mortals.cluster.query(makes):
+            time.sleep(0.1)
+        mortals.play("replace_data_node", nodes=["m2"])
+        hung.join()
+        assert len(errors) == 1 and "canceling statement" in errors[0]
+        mortals.write("2026-03-01")
+        mortals.copies("m1", "m3")
 
 
 def test_refusals(mortals):

@@ -184,7 +184,7 @@ def _places(node: DataNode) -> set[Place]:
 
 
 def _switches(pid: int) -> tuple[str, ...] | None:
-    """The kernel's counts of how many times a process was woken up and taken off its processor. None of another process of that number, or of one that ended."""
+    """The kernel's counts of how many times a process gave up its processor, by itself or not. None where it is not here."""
     with suppress(OSError), open(f"/proc/{pid}/status") as file:
         return tuple(line for line in file if "ctxt_switches" in line)
     return None

@@ -13,13 +13,21 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, observe_access_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, connect_as_login
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_estimate import assumed_seconds
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_estimate import assumed_seconds, too_long
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import RebalancePlan, Wanted, check_capacity, check_wanted, plan_moves
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import observe_fleet, read_placement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_names import check_names
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_reach import check_reach
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_run import Runner
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_text import figures, nodes_with, overview, placement_after, plan_table
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_text import (
+    ASSUMED,
+    figures,
+    nodes_with,
+    overview,
+    placement_after,
+    plan_table,
+    too_long_warning,
+)
 
 _MOST_CONCURRENCY = 16
 
@@ -52,6 +60,8 @@ def _rebalance(module: AnsibleModule, connection: Connection) -> dict[str, Any]:
     check_names(connection, plan, observed)
     check_capacity(plan, observed, access_node, module.params["concurrency"])
     plan.seconds = assumed_seconds(plan.moves, observed.capacities, module.params["concurrency"])
+    if found := too_long(plan.moves, observed.capacities):
+        plan.warnings.append(too_long_warning(found, observed, f"at {ASSUMED}, as long as nothing is measured"))
     check_reach(module, connection, access_node, plan)
     after = nodes_with(observed, placement_after(observed, plan), names)
     text = plan_table(plan, before, after)

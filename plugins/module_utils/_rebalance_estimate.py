@@ -15,6 +15,8 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_l
 
 # What is assumed of one move, without what the destination's wal_retrieve_retry_interval adds.
 SECONDS_A_CHUNK = 0.5
+# Of a chunk so much smaller than another one, how fast it was copied says nothing about the other one.
+_COMPARABLE = 10
 BYTES_A_SECOND = 50 << 20
 
 
@@ -39,6 +41,23 @@ def seconds_left(elapsed: float, done: Iterable[ChunkMove], moves: Iterable[Chun
     """As the moves that are done took it; None before the first one is."""
     made = sum(map(weight, done))
     return round(elapsed * (sum(map(weight, moves)) - made) / made) if made else None
+
+
+def too_long(moves: Iterable[ChunkMove], capacities: Mapping[str, Capacity], measured: Iterable[tuple[int, float]] = ()) -> list[tuple[ChunkMove, int]]:
+    """The moves that TimescaleDB gives up because they take longer than it waits, with the seconds that they are likely to take.
+
+    Args:
+        measured: bytes and seconds of moves that are done. Where none of them is comparable, the bytes a second are assumed.
+    """
+    found = []
+    rates = [(size, size / seconds) for size, seconds in measured if seconds > 0]
+    for move in moves:
+        size, limit = move.chunk.bytes, capacities[move.destination].copy_seconds
+        # The fastest: others may have waited for something else.
+        rate = max((rate for other, rate in rates if other * _COMPARABLE >= size), default=BYTES_A_SECOND)
+        if limit is not None and rate and size / rate > limit:
+            found.append((move, round(size / rate)))
+    return found
 
 
 def duration(seconds: int) -> str:

@@ -23,6 +23,10 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._versions im
 
 # Stages after which the access node knows of the copy.
 WITH_COPY = ("attach_chunk", "attach_compressed_chunk", "delete_chunk", "complete")
+TOO_LONG_REMEDY = (
+    "Compress chunks that are not, let fewer moves at a time share disks and network (option concurrency), or have rows get there faster; "
+    "a shorter chunk_time_interval makes chunks to come smaller"
+)
 # Stages after which the old copy of a move is dropped, with the note of the stage in one transaction.
 _WITHOUT_SOURCE = ("delete_chunk", "complete")
 

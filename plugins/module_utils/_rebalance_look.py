@@ -68,7 +68,13 @@ SELECT current_setting('wal_level') AS wal_level,
        (SELECT setting::int FROM pg_settings WHERE name = 'wal_retrieve_retry_interval') AS retry_milliseconds,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(schema_name, table_name)), '[]')
           FROM _timescaledb_catalog.hypertable WHERE replication_factor = -1 AND compression_state = 1) AS compressing,
-       {REMAINS} AS remains
+       {REMAINS} AS remains,
+       (SELECT substring(arguments from 'retry_count integer DEFAULT ([0-9]+)')::numeric
+               * substring(arguments from 'retry_delay_ms numeric DEFAULT ([0-9.]+)')::numeric
+          -- TimescaleDB 2.12 and newer have another one in _timescaledb_internal, which calls the first.
+          FROM (SELECT pg_get_function_arguments(p.oid) AS arguments FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+                 WHERE p.proname = 'wait_subscription_sync' AND n.nspname IN ('_timescaledb_functions', '_timescaledb_internal')
+                 ORDER BY n.nspname LIMIT 1) AS waits)::int AS copy_seconds
 """
 
 
@@ -129,6 +135,7 @@ class Capacity:
     Args:
         remains: what is there of copy operations, by their names.
         compressing: the hypertables that it compresses, by schema and relation.
+        copy_seconds: how long TimescaleDB waits there until all rows of a chunk have come; None where it does not say.
     """
 
     wal_level: str
@@ -140,6 +147,7 @@ class Capacity:
     retry_milliseconds: int
     remains: list[str] = field(default_factory=list)
     compressing: list[list[str]] = field(default_factory=list)
+    copy_seconds: int | None = None
 
 
 @dataclass

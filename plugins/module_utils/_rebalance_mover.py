@@ -50,7 +50,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_c
     drop_copy,
     is_there,
 )
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import ChunkMove, give_up, same_factor
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import TOO_LONG_REMEDY, ChunkMove, give_up, same_factor
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import read_operations, read_placement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 
@@ -128,6 +128,8 @@ _ATTEMPTS = 5
 # TimescaleDB drops the slot without waiting for its reader, which it has just told to end: now and then it is still there. And two moves from one
 # data node may be in each other's way in its catalogue, of which PostgreSQL ends one. A controller that is busy may come too late to watch a copy.
 _TOO_FAST = "it was copied faster than it could be watched"
+# What wait_subscription_sync() says that waits for all rows on the destination, an hour by default (sql/ddl_internal.sql).
+_TOO_SLOW = "subscription sync wait timedout"
 _STILL_READ = "somebody goes on reading it"
 _PASSING = ("is active for PID", "deadlock detected", _TOO_FAST, _STILL_READ)
 
@@ -401,7 +403,13 @@ class ChunkMover:
 def _check_that_it_goes_on(copy: Future, move: ChunkMove) -> None:
     """A copy that we mean to hold has failed, or has come to its end without us."""
     if copy.done():
-        copy.result()
+        try:
+            copy.result()
+        except ClusterError as error:
+            if _TOO_SLOW not in error.cause:
+                raise
+            cause = f'its {move.chunk.bytes >> 20} MB did not get to data node "{move.destination}" within the time that TimescaleDB waits for a copy ({error.cause})'
+            raise ClusterError(str(move.chunk), cause, TOO_LONG_REMEDY, error.host) from error
         raise _too_fast(move)
 
 

@@ -19,11 +19,12 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._apply impor
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_cleaning import Cleaner
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_estimate import seconds_left
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_estimate import seconds_left, too_long
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import ChunkMove, RebalancePlan
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Observed, read_operations, read_placement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_mover import ChunkMover
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_remains import PREFIX
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_text import too_long_warning
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 
 # Two runs at a time would plan with what the other one is about to change.
@@ -80,6 +81,8 @@ class Runner:
         mover = ChunkMover(self._module, self._access_node, self._module.params["lock_timeout"])
         waiting = list(plan.moves)
         under_way: dict[Future, ChunkMove] = {}
+        began: dict[Future, float] = {}
+        measured: list[tuple[int, float]] = []
         failures: list[ClusterError] = []
         begun = monotonic()
         end = begun + limit if limit else None
@@ -94,7 +97,10 @@ class Runner:
                         if move is None:
                             break
                         waiting.remove(move)
-                        under_way[pool.submit(mover.move, move)] = move
+                        if measured:
+                            self._warn_of_too_long(move, measured)
+                        future = pool.submit(mover.move, move)
+                        under_way[future], began[future] = move, monotonic()
                     self._say(plan, under_way, monotonic() - begun)
                     for future in wait(under_way, return_when=FIRST_COMPLETED, timeout=1).done:
                         move = under_way.pop(future)
@@ -103,6 +109,7 @@ class Runner:
                             self._module.warn(f"{move.chunk} was dropped meanwhile, and is not moved.")
                         elif error is None:
                             self.done.append(move)
+                            measured.append((move.chunk.bytes, monotonic() - began[future]))
                         elif isinstance(error, ClusterError):
                             failures.append(error)
                         else:
@@ -114,6 +121,10 @@ class Runner:
             self._clean_after_failure()
             raise failures[0]
         return self._stopped if waiting else ""
+
+    def _warn_of_too_long(self, move: ChunkMove, measured: list[tuple[int, float]]) -> None:
+        if found := too_long([move], self._observed.capacities, measured):
+            self._module.warn(too_long_warning(found, self._observed, "as fast as chunks of comparable size were moved in this run"))
 
     def _stop(self, number: int, dummy: Any) -> None:
         self._stopped = f"signal {signal.Signals(number).name} asked for it"

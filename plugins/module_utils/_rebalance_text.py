@@ -10,7 +10,13 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_estimate import BYTES_A_SECOND, SECONDS_A_CHUNK, duration
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import WITH_COPY, RebalancePlan, copies_kept
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import (
+    TOO_LONG_REMEDY,
+    WITH_COPY,
+    ChunkMove,
+    RebalancePlan,
+    copies_kept,
+)
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Observed
 
 
@@ -59,8 +65,7 @@ def overview(plan: RebalancePlan, before: list[dict[str, Any]], after: list[dict
     numbers = figures(plan)
     lines = [f"Plan: {numbers['moves']} chunks, {_size(numbers['bytes'])}; at the least {_size(numbers['least_bytes'])} have to be moved"]
     if plan.moves:
-        assumption = f"{SECONDS_A_CHUNK:g} s for a chunk and {_size(BYTES_A_SECOND)} a second"
-        lines.append(f"estimate: {duration(plan.seconds)} at {assumption}; how long the rest takes is told from what was moved, as soon as it runs")
+        lines.append(f"estimate: {duration(plan.seconds)} at {SECONDS_A_CHUNK:g} s for a chunk and {ASSUMED}; how long the rest takes is told from what was moved, as soon as it runs")
     if plan.left:
         lines.append(f"left for another run by byte_limit: {numbers['moves_left']} chunks, {_size(numbers['bytes_left'])}")
     width = max([len(node["node_name"]) for node in before] + [9])
@@ -69,6 +74,16 @@ def overview(plan: RebalancePlan, before: list[dict[str, Any]], after: list[dict
         row = f"{was['node_name']:<{width}} {was['chunks']:>8} {becomes['chunks']:>8} {_size(was['bytes']):>10} {_size(becomes['bytes']):>10}"
         lines.append(row)
     return lines
+
+
+def too_long_warning(found: list[tuple[ChunkMove, int]], observed: Observed, basis: str) -> str:
+    """What is said of moves that TimescaleDB is likely to give up; basis: what their seconds are told from."""
+    sample = ", ".join(f"{move.chunk}, {_size(move.chunk.bytes)}, {duration(seconds)}" for move, seconds in found[:3])
+    limit = max(observed.capacities[move.destination].copy_seconds or 0 for move, _seconds in found)
+    return (
+        f"{len(found)} chunks are likely to take longer than {duration(limit)}, after which TimescaleDB gives up a copy and the run fails ({sample}; {basis}). "
+        f"{TOO_LONG_REMEDY}."
+    )
 
 
 def plan_table(plan: RebalancePlan, before: list[dict[str, Any]], after: list[dict[str, Any]]) -> str:
@@ -90,3 +105,6 @@ def _size(number: float) -> str:
             return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
         number /= 1024
     return f"{number:.1f} TB"
+
+
+ASSUMED = f"{_size(BYTES_A_SECOND)} a second"

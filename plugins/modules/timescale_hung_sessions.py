@@ -112,7 +112,7 @@ def main() -> None:
     except ClusterError as error:
         module.fail_json(msg=str(error))
     for session, reason in done.untold.items():
-        module.warn(f"session {session.pid} of the access node waits for a data node, and is left alone, for it cannot be told whether for a dead one: {reason}")
+        module.warn(f"session {session.pid} of the access node is left alone, for it cannot be told whether it waits for a dead data node: {reason}")
     module.exit_json(changed=bool(done.sessions), sessions=[session.shown() for session in done.sessions])
 
 

@@ -132,6 +132,25 @@ def test_a_controller_that_comes_too_late_to_watch_a_copy_makes_another_one(flee
     assert fleet.cluster.query("SELECT count(*) FROM t") == [(1200,)]
 
 
+def test_what_takes_longer_than_timescaledb_waits_is_foreseen_and_told_of(fleet):
+    fleet.register("m1")
+    fleet.distribute(days=1)
+    fleet.register("m2")
+    database = fleet.cluster.database
+    predicted = fleet.cluster.succeed(MODULE, check=True, state="drained", nodes=["m1"])
+    assert not any("longer" in text for text in predicted["warnings"])
+    # As TimescaleDB has it, but with another limit.
+    (definition,) = fleet["m2"].query(database, "SELECT pg_get_functiondef('_timescaledb_functions.wait_subscription_sync'::regproc)")[0]
+    fleet["m2"].query(database, definition.replace("DEFAULT 18000", "DEFAULT 0").replace("%", "%%"))
+    for check in (True, False):
+        result = fleet.cluster.run(MODULE, check, state="drained", nodes=["m1"])
+        (warning,) = [text for text in result["warnings"] if "longer than 0 s" in text]
+        assert "2 chunks" in warning and "_chunk" in warning and "Compress" in warning and " kB" in warning
+    assert result["failed"] and "within the time that TimescaleDB waits" in result["msg"] and "Remedy: Compress" in result["msg"]
+    fleet["m2"].query(database, definition.replace("%", "%%"))
+    fleet.converge(state="drained", nodes=["m1"])
+
+
 def test_a_limit_of_bytes_and_another_run(fleet):
     fleet.register("m1", "m2")
     fleet.distribute()

@@ -2,7 +2,13 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_estimate import BYTES_A_SECOND, assumed_seconds, duration, seconds_left
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_estimate import (
+    BYTES_A_SECOND,
+    assumed_seconds,
+    duration,
+    seconds_left,
+    too_long,
+)
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import ChunkMove
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Capacity, Hypertable, PlacedChunk
 
@@ -42,6 +48,27 @@ def test_what_is_left_is_told_from_what_was_done():
     assert seconds_left(5, done, done + rest) == 30
     assert seconds_left(5, done, done) == 0
     assert seconds_left(5, [], rest) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "measured", "expected"),
+    [
+        # By what is assumed.
+        (99, [], None),
+        (101, [], 101),
+        # By the fastest that was measured.
+        (101, [(50, 40), (50, 25)], None),
+        (60, [(50, 100)], 120),
+        # Those that are much smaller tell nothing.
+        (99, [(1, 10)], None),
+    ],
+)
+def test_what_timescaledb_gives_up_is_foreseen(seconds, measured, expected):
+    one = move("dn1", "dn2", seconds)
+    limits = {"dn2": Capacity("logical", 10, 0, 10, 0, 4, 100, copy_seconds=100)}
+    found = too_long([one], limits, [(size * BYTES_A_SECOND, taken) for size, taken in measured])
+    assert found == ([] if expected is None else [(one, expected)])
+    assert too_long([one], capacities(0)) == []
 
 
 def test_duration():

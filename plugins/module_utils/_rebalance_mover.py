@@ -408,7 +408,8 @@ def _check_that_it_goes_on(copy: Future, move: ChunkMove) -> None:
         except ClusterError as error:
             if _TOO_SLOW not in error.cause:
                 raise
-            cause = f'its {move.chunk.bytes >> 20} MB did not get to data node "{move.destination}" within the time that TimescaleDB waits for a copy ({error.cause})'
+            within = f"within the time that TimescaleDB waits for a copy ({error.cause})"
+            cause = f'its {move.chunk.bytes >> 20} MB did not get to data node "{move.destination}" {within}'
             raise ClusterError(str(move.chunk), cause, TOO_LONG_REMEDY, error.host) from error
         raise _too_fast(move)
 

@@ -65,7 +65,8 @@ def overview(plan: RebalancePlan, before: list[dict[str, Any]], after: list[dict
     numbers = figures(plan)
     lines = [f"Plan: {numbers['moves']} chunks, {_size(numbers['bytes'])}; at the least {_size(numbers['least_bytes'])} have to be moved"]
     if plan.moves:
-        lines.append(f"estimate: {duration(plan.seconds)} at {SECONDS_A_CHUNK:g} s for a chunk and {ASSUMED}; how long the rest takes is told from what was moved, as soon as it runs")
+        assumption = f"{SECONDS_A_CHUNK:g} s for a chunk and {ASSUMED}"
+        lines.append(f"estimate: {duration(plan.seconds)} at {assumption}; how long the rest takes is told from what was moved, as soon as it runs")
     if plan.left:
         lines.append(f"left for another run by byte_limit: {numbers['moves_left']} chunks, {_size(numbers['bytes_left'])}")
     width = max([len(node["node_name"]) for node in before] + [9])

@@ -18,7 +18,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._cluster_pla
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
 from ansible_collections.timescaledb.multinode.plugins.module_utils._converge import session_errors
 from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import given_up_nodes, looks_needed
-from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import noting, raise_all
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, noting, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_plan import leaving_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._jobs import observe_jobs
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, State
@@ -52,11 +52,8 @@ def observe_cluster(module: AnsibleModule, connection: Connection, access_node: 
     looks = _look_at(module, access_node, requests) if requests else {}
     jobs = observe_jobs(connection, access_node, wanted.jobs)
     roles = observe_roles(module, connection, access_node, wanted, looks)
-    left_out: list[LeftOut] = []
-    if any(node.available for node in wanted.nodes):
-        _check_returns(connection, access_node, wanted)
-        left_out = _observe_left_out(connection, access_node, wanted)
-    return ObservedCluster(access_node, looks, tables, intervals, holdings, jobs, roles, lost, left_out)
+    errors, left_out = _observe_returning(connection, access_node, wanted) if any(node.available for node in wanted.nodes) else ([], [])
+    return ObservedCluster(access_node, looks, tables, intervals, holdings, jobs, roles, lost, left_out, errors)
 
 
 # A module's files are compiled in each run: what only some runs need is not imported in the others.
@@ -76,16 +73,12 @@ def _look_at(module: AnsibleModule, access_node: AccessNode, requests: list[Look
     return look_at_nodes(module, access_node, requests)
 
 
-def _check_returns(connection: Connection, access_node: AccessNode, wanted: WantedCluster) -> None:
-    from ansible_collections.timescaledb.multinode.plugins.module_utils._unproven import check_returns
-
-    check_returns(connection, wanted.nodes, access_node)
-
-
-def _observe_left_out(connection: Connection, access_node: AccessNode, wanted: WantedCluster) -> list[LeftOut]:
+def _observe_returning(connection: Connection, access_node: AccessNode, wanted: WantedCluster) -> tuple[list[ClusterError], list[LeftOut]]:
+    """What forbids that data nodes are available again, and the hypertables whose new chunks go past them."""
     from ansible_collections.timescaledb.multinode.plugins.module_utils._left_out import observe_left_out
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._unproven import return_errors
 
-    return observe_left_out(connection, wanted.nodes, access_node)
+    return return_errors(connection, wanted.nodes, access_node), observe_left_out(connection, wanted.nodes, access_node)
 
 
 def observe_roles(

@@ -49,6 +49,7 @@ class ObservedCluster:
         jobs: the wanted jobs by name.
         roles: what the access node and the data nodes have of declared roles, schemas and extensions; empty where none are declared.
         lost: chunks that only data nodes have which are given up.
+        errors: why data nodes that are wanted available cannot be.
         left_out: hypertables whose new chunks go past data nodes that are wanted available.
     """
 
@@ -61,6 +62,7 @@ class ObservedCluster:
     roles: list[NodeState] = field(default_factory=list)
     lost: list[LostChunk] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
+    errors: list[ClusterError] = field(default_factory=list)
 
 
 def plan_cluster(wanted: WantedCluster, observed: ObservedCluster) -> Plan:
@@ -76,7 +78,7 @@ def plan_cluster(wanted: WantedCluster, observed: ObservedCluster) -> Plan:
     roles = _plan_roles(wanted.roles, observed.roles, sorted(nodes.nodes), planners)
     jobs = JobPlanner(observed.access_node, observed.jobs)
     jobs.decide(wanted.jobs)
-    errors = nodes.errors + roles.errors + [error for planner in planners for error in planner.errors] + jobs.errors
+    errors = observed.errors + nodes.errors + roles.errors + [error for planner in planners for error in planner.errors] + jobs.errors
     raise_all(errors, [*nodes.steps, *(step for planner in planners for step in planner.steps)])
     tables = joined(planners)
     names = {node.node_name for node in wanted.nodes}

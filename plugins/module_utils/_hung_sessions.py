@@ -27,8 +27,8 @@ from time import monotonic, sleep
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode
-from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection, connect_with
+from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode, reach_node
+from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 
@@ -163,8 +163,7 @@ class HungSessions:
             return dict(zip([node.node_name for node in nodes], pool.map(self._ask, nodes)))
 
     def _ask(self, node: DataNode) -> dict[int, bool] | str:
-        parameters = self._access_node.connection_parameters(node.endpoint, None, self._module.params["connect_timeout"])
-        connection, reason = connect_with(self._module, dict(parameters, options=WITHOUT_LIBRARIES))
+        connection, reason = reach_node(self._module, self._access_node, node.endpoint, self._module.params["connect_timeout"])
         if connection is None:
             return reason
         try:

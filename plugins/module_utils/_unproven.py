@@ -13,19 +13,19 @@ from __future__ import annotations
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
-from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import raise_all
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import WantedNode
 
 _BEGUN = "SELECT EXISTS (SELECT FROM _timescaledb_catalog.chunk_copy_operation WHERE source_node_name::text = ANY (%s)) AS begun"
 
 
-def check_returns(connection: Connection, wanted: list[WantedNode], access_node: AccessNode) -> None:
-    """Raise where a data node that is to be available again may have the only whole copy of a chunk, and would lose it. Asks nothing where none is."""
+def return_errors(connection: Connection, wanted: list[WantedNode], access_node: AccessNode) -> list[ClusterError]:
+    """The data nodes that are to be available again and may have the only whole copy of a chunk, which they would lose. Asks nothing where none is."""
     known = access_node.data_nodes
     names = [node.node_name for node in wanted if node.present and node.available and node.node_name in known and not known[node.node_name].available]
     if not names or not connection.run(Statement(_BEGUN, values=(names,)), "access node")[0]["begun"]:
-        return
+        return []
     # A module's files are compiled in each run, and this is rare.
     from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import forgotten_source, has_to_wait, is_undone
     from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import read_chunks, read_operations
@@ -39,4 +39,4 @@ def check_returns(connection: Connection, wanted: list[WantedNode], access_node:
             continue
         if is_undone(operation, chunk.nodes) and has_to_wait(operation, chunk.nodes, available):
             errors.append(forgotten_source(operation, chunk, str(known[operation.source].endpoint)))
-    raise_all(errors)
+    return errors

@@ -140,7 +140,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings im
 from ansible_collections.timescaledb.multinode.plugins.module_utils._left_out import observe_left_out, steps_to_take_in
 from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import look_at_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan, State
-from ansible_collections.timescaledb.multinode.plugins.module_utils._unproven import check_returns
+from ansible_collections.timescaledb.multinode.plugins.module_utils._unproven import return_errors
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import node_list, node_options, release_errors, wanted_nodes
 
 
@@ -149,12 +149,14 @@ def make_plan(module: AnsibleModule, connection: Connection, access_node: Access
     errors = session_errors(module)
     wanted = noting(errors, lambda: wanted_nodes(module.params["data_nodes"] or [module.params]), [])
     raise_all(errors + release_errors(wanted, access_node))
-    check_returns(connection, wanted, access_node)
     looks = look_at_nodes(module, access_node, looks_needed(wanted, access_node))
     leaving = [node.node_name for node in wanted if not node.present and node.node_name in access_node.data_nodes]
     available = {name for name, node in access_node.data_nodes.items() if node.available}
     lost = observe_lost(connection, given_up_nodes(wanted, access_node))
-    plan = plan_data_nodes(wanted, access_node, looks, observe_holdings(connection, leaving, available), lost)
+    holdings = observe_holdings(connection, leaving, available)
+    errors = return_errors(connection, wanted, access_node)
+    plan = noting(errors, lambda: plan_data_nodes(wanted, access_node, looks, holdings, lost), Plan([], {}, {}))
+    raise_all(errors)
     plan.steps += steps_to_take_in(observe_left_out(connection, wanted, access_node), access_node)
     return plan
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._privileges import PRIVILEGES, Object
 from ansible_collections.timescaledb.multinode.plugins.module_utils._role_state import PUBLIC, Held, NodeState, Owned, Role, Schema
-from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Step
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Step
 
 _FLAGS = {"LOGIN": "login", "INHERIT": "inherit", "CREATEDB": "createdb", "CREATEROLE": "createrole", "SUPERUSER": "superuser"}
 
@@ -49,7 +49,7 @@ class Model:
         return nodes
 
     def do(self, step: Step) -> None:
-        node = next(node for node in self.nodes if node.endpoint == step.endpoint)
+        node = self.at(step.endpoint)
         values = list(step.statement.values)
         for template in step.statement.template.split("; "):
             for pattern, method in _STATEMENTS:
@@ -59,6 +59,15 @@ class Model:
                     break
             else:
                 raise AssertionError(f"no server knows {template}")
+
+    def at(self, endpoint: Endpoint | None) -> NodeState:
+        return next(node for node in self.nodes if node.endpoint == endpoint)
+
+    def reached(self, names: frozenset[str]) -> list[NodeState]:
+        """The data nodes of a distributed hypertable, to which the access node sends what is done to it."""
+        there = [node for node in self.nodes if node.name in names]
+        require({node.name for node in there} == names, "some data nodes are not available for DDL commands")
+        return there
 
     def _has_role(self, node: NodeState, *names: str) -> None:
         for name in names:
@@ -104,6 +113,21 @@ class Model:
         require(not node.schemas[names["schema"]].objects, "schema is not empty")
         del node.schemas[names["schema"]]
 
+    def create_extension(self, node, names, values, schema):
+        found = node.extensions[names["extension"]]
+        require(found.version is None, "extension already exists")
+        require(not schema or names["schema"] in node.schemas, "schema does not exist")
+        self.update_extension(node, names, values)
+
+    def update_extension(self, node, names, values):
+        found = node.extensions[names["extension"]]
+        require(values[0] in self.versions(node, names["extension"]), "the server has no such version of the extension")
+        node.extensions[names["extension"]] = replace(found, version=values[0])
+
+    def versions(self, node: NodeState, extension: str) -> tuple[str, ...]:
+        """Those that can be installed, or updated to."""
+        return tuple(filter(None, [node.extensions[extension].target]))
+
     def privileges(self, node, names, values, verb, listed, kind, place, grantee):
         role = PUBLIC if grantee == "PUBLIC" else names["role"]
         if kind == "DATABASE":
@@ -119,9 +143,7 @@ class Model:
         if kind in ("TABLE", "SEQUENCE"):
             require(relation, f"{object} does not exist on {node.name}")
             if relation.nodes is not None:
-                there = [other for other in self.nodes if other.name in relation.nodes]
-                require({other.name for other in there} == relation.nodes, "some data nodes are not available for DDL commands")
-                reached += [other for other in there if object in other.relations]
+                reached += [other for other in self.reached(relation.nodes) if object in other.relations]
         elif kind == "SCHEMA":
             require(object.name in node.schemas, "schema does not exist")
         for other in reached:
@@ -186,6 +208,8 @@ _STATEMENTS = (
     (r"CREATE SCHEMA \{schema\}( AUTHORIZATION \{owner\})?", "create_schema"),
     (r"ALTER SCHEMA \{schema\} OWNER TO \{owner\}", "alter_schema"),
     (r"DROP SCHEMA \{schema\}", "drop_schema"),
+    (r"CREATE EXTENSION \{extension\}( SCHEMA \{schema\})? VERSION %s", "create_extension"),
+    (r"ALTER EXTENSION \{extension\} UPDATE TO %s", "update_extension"),
     (r"GRANT (.+) ON ALL (TABLES|SEQUENCES) IN SCHEMA \{schema\} TO \{role\}", "in_schema"),
     (r"(GRANT|REVOKE) USAGE ON FOREIGN SERVER .+ (?:TO|FROM) \{role\}", "servers"),
     (r"ALTER DEFAULT PRIVILEGES FOR ROLE \{name\}( IN SCHEMA \{schema\})? (GRANT|REVOKE) (.+) ON (\w+) (?:TO|FROM) \{role\}", "defaults"),

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from _role_examples import NAMES, SCHEMAS, VERIFIERS, declared_roles, defaults, held, subset
 from _role_model import Model, Refused
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._plan_text import plan_text
@@ -20,28 +21,10 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._step import
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-# Declared are r and q; g is on all nodes.
-NAMES, SCHEMAS, DATA_NODES = ("r", "q"), ("public", "m"), ("dn1", "dn2", "dn3")
+DATA_NODES = ("dn1", "dn2", "dn3")
 TABLES = (Object("table", "public", "t"), Object("table", "public", "d"), Object("table", "m", "d"), Object("sequence", "m", "s"))
-# They are verifiers, so that none has to be computed.
-VERIFIERS = tuple(f"SCRAM-SHA-256$4096:c2FsdA==${letter * 43}=:{letter * 43}=" for letter in "AB")
 
 many = settings(max_examples=40, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
-names, schemas = st.sampled_from(NAMES), st.sampled_from(SCHEMAS)
-
-
-def subset(values) -> st.SearchStrategy:
-    return st.lists(st.sampled_from(sorted(values)), unique=True, max_size=3)
-
-
-def defaults(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: option.get("default") for name, option in options["options"].items()}
-
-
-@st.composite
-def held(draw, kind: str) -> Held:
-    privileges = frozenset(draw(subset(PRIVILEGES[kind])))
-    return Held(privileges, privileges - {min(privileges)} if privileges and not draw(st.integers(0, 40)) else privileges)
 
 
 @st.composite
@@ -87,39 +70,6 @@ def clusters(draw) -> list[NodeState]:
     return nodes
 
 
-@st.composite
-def grants(draw) -> dict[str, Any]:
-    kind = draw(st.sampled_from(["database", "schema", "table", "sequence", "default_privs"]))
-    grant: dict[str, Any] = dict(type=kind, objs=None, schema=None, target_roles=None)
-    if kind == "default_privs":
-        return dict(grant, objs=["TABLES"], target_roles=[draw(st.sampled_from(["g", "g", "r"]))], privs=draw(subset(PRIVILEGES["table"])))
-    grant["privs"] = draw(st.one_of(subset(PRIVILEGES[kind]), st.just(["ALL"])))
-    if kind == "schema":
-        grant["objs"] = draw(st.lists(schemas, min_size=1, unique=True))
-    elif kind != "database":
-        grant["schema"] = draw(schemas)
-        there = [object.name for object in TABLES if (object.kind, object.schema) == (kind, grant["schema"])]
-        grant["objs"] = draw(st.sampled_from([None, there]))
-    return grant
-
-
-@st.composite
-def declarations(draw) -> dict[str, Any]:
-    rows = []
-    for name in draw(st.lists(names, min_size=1, unique=True)):
-        row = defaults(role_list())
-        row.update(name=name, state=draw(st.sampled_from(["present", "present", "present", "absent"])), exclusive=draw(st.booleans()))
-        row.update({attribute: draw(st.sampled_from([None, True, False])) for attribute in ATTRIBUTES})
-        row.update(connection_limit=draw(st.sampled_from([None, 5, 6])), password=draw(st.sampled_from([None, *VERIFIERS])))
-        row.update(member_of=draw(st.sampled_from([None, [], ["g"]])), grants=draw(st.lists(grants(), max_size=3)))
-        row.update(data_nodes=draw(st.one_of(st.none(), st.just(["*"]), subset(DATA_NODES))), drop_user_mappings=draw(st.booleans()))
-        row.update(distributed_hypertables_in=draw(st.one_of(st.none(), subset(SCHEMAS))))
-        rows.append(row)
-    schema = dict(defaults(schema_list()), name="m", owner=draw(st.sampled_from([None, "r", "postgres"])))
-    schema.update(state=draw(st.sampled_from(["present", "present", "absent"])), public_privs=draw(st.sampled_from([None, [], ["USAGE"], ["ALL"]])))
-    return dict(roles=rows, schemas=draw(st.sampled_from([None, [schema]])), extensions=None)
-
-
 def planned(model: Model, declared: dict[str, Any]) -> Plan:
     return plan_roles(wanted_roles(declared), model.nodes, list(DATA_NODES))
 
@@ -133,7 +83,7 @@ def planned_or_assumed(model: Model, declared: dict[str, Any]) -> Plan:
 
 
 @many
-@given(clusters(), declarations())
+@given(clusters(), declared_roles(TABLES, DATA_NODES))
 def test_the_steps_lead_to_what_the_plan_says_and_nothing_is_left_to_do(nodes, declared):
     model = Model(nodes)
     plan = planned_or_assumed(model, declared)
@@ -146,7 +96,7 @@ def test_the_steps_lead_to_what_the_plan_says_and_nothing_is_left_to_do(nodes, d
 
 
 @many
-@given(clusters(), declarations())
+@given(clusters(), declared_roles(TABLES, DATA_NODES))
 def test_every_node_is_as_declared(nodes, declared):
     model = Model(nodes)
     result = model.after(planned_or_assumed(model, declared).steps)
@@ -169,7 +119,7 @@ def test_every_node_is_as_declared(nodes, declared):
 
 
 @many
-@given(clusters(), declarations())
+@given(clusters(), declared_roles(TABLES, DATA_NODES))
 def test_no_step_is_in_vain(nodes, declared):
     model = Model(nodes)
     for step in planned_or_assumed(model, declared).steps:
@@ -180,7 +130,7 @@ def test_no_step_is_in_vain(nodes, declared):
 
 
 @many
-@given(clusters(), declarations())
+@given(clusters(), declared_roles(TABLES, DATA_NODES))
 def test_what_is_not_declared_is_not_touched(nodes, declared):
     model = Model(nodes)
     result = model.after(planned_or_assumed(model, declared).steps)
@@ -194,7 +144,7 @@ def test_what_is_not_declared_is_not_touched(nodes, declared):
 
 
 @many
-@given(clusters(), declarations(), st.data())
+@given(clusters(), declared_roles(TABLES, DATA_NODES), st.data())
 def test_an_interrupted_run_is_finished_by_the_next_one(nodes, declared, data):
     model = Model(nodes)
     plan = planned_or_assumed(model, declared)
@@ -207,7 +157,7 @@ def test_an_interrupted_run_is_finished_by_the_next_one(nodes, declared, data):
 
 
 @many
-@given(clusters(), declarations())
+@given(clusters(), declared_roles(TABLES, DATA_NODES))
 def test_secrets_are_in_no_text(nodes, declared):
     plan = planned_or_assumed(Model(nodes), declared)
     text = f"{plan} {plan_text(plan)} {[step.statement.without_secrets() for step in plan.steps]}"
@@ -219,7 +169,7 @@ def test_enough_of_the_examples_are_not_refused():
     counted = {True: 0, False: 0}
 
     @settings(many, max_examples=150)
-    @given(clusters(), declarations())
+    @given(clusters(), declared_roles(TABLES, DATA_NODES))
     def count(nodes, declared):
         with suppress(ClusterError):
             counted[bool(planned(Model(nodes), declared).steps)] += 1

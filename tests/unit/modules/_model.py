@@ -1,207 +1,132 @@
 # GPL-3.0-or-later (see LICENSE)
 """A cluster in memory that obeys the steps of a plan by the server's rules, and refuses what the server would refuse.
 
-It reads the SQL of the steps and knows nothing of how they were planned. The rules: tsl/src/data_node.c and tsl/src/hypertable.c of 2.13.1.
+It reads the SQL of the steps and knows nothing of how they were planned. The rules: tsl/src/data_node.c of 2.13.1, and those of its parts.
 """
 
 from __future__ import annotations
 
-import copy
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
-from _build import UUID, access_node, distributed_table, look, missing_table, plain_table
-from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode
-from ansible_collections.timescaledb.multinode.plugins.module_utils._cluster_plan import ObservedCluster
-from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import looks_needed
-from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import Holding, Placement
-from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_plan import leaving_nodes
+import _job_model
+import _table_model
+from _build import UUID
+from _job_model import Jobs
+from _place_model import Place, Places, Registered
+from _role_model import require
+from _table_model import Hypertables, Key, ModelTable
+from ansible_collections.timescaledb.multinode.plugins.module_utils._privileges import Object
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Step
-from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import Dimension, Table
-from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_cluster import WantedCluster
-
-DAY = 86_400_000_000
-INTERVALS = {"1 day": DAY, "2 days": 2 * DAY, "1 week": 7 * DAY}
-SCHEMA = "public"
 
 
-class Refused(AssertionError):
-    """The server would have refused the step, which the plan should have known."""
-
-
-@dataclass
-class ModelNode:
-    host: str
-    port: int
-    database: str
-    available: bool = True
-
-
-@dataclass
-class ModelTable:
-    """nodes is None for a table that is not distributed; chunks: the nodes that have each of them."""
-
-    nodes: list[str] | None = None
-    factor: int = 1
-    interval: int = 7 * DAY
-    space: str | None = None
-    partitions: int | None = None
-    indexes: set[tuple[str, ...]] = field(default_factory=set)
-    chunks: list[set[str]] = field(default_factory=list)
-
-    def as_table(self, number: int) -> Table:
-        if self.nodes is None:
-            return plain_table(indexes=tuple(self.indexes))
-        space = (Dimension(self.space, "integer", None, self.partitions),) if self.space else ()
-        time = Dimension("time", "timestamp with time zone", self.interval, None)
-        return distributed_table(
-            *sorted(self.nodes),
-            hypertable_id=number,
-            replication_factor=self.factor,
-            dimensions=(time, *space),
-            indexes=tuple(self.indexes),
-            has_chunks=bool(self.chunks),
-        )
-
-
-@dataclass
 class Model:
-    nodes: dict[str, ModelNode] = field(default_factory=dict)
-    tables: dict[str, ModelTable] = field(default_factory=dict)
+    """places: the access node first."""
 
-    # As it is seen
+    def __init__(self, places: list[Place], registered: dict[str, Registered], tables: dict[Key, ModelTable], jobs: Jobs) -> None:
+        self.places = Places(places, registered)
+        self.hypertables = Hypertables(self.places, {key: table.copy() for key, table in tables.items()})
+        self.jobs = jobs.copy()
 
-    def access_node(self) -> AccessNode:
-        return access_node(
-            *(DataNode(name, Endpoint(node.host, node.port, node.database), node.available, "postgres") for name, node in self.nodes.items())
-        )
+    @property
+    def registered(self) -> dict[str, Registered]:
+        return self.places.registered
 
-    def observe(self, wanted: WantedCluster) -> ObservedCluster:
-        seen = self.access_node()
-        tables = {(table.schema, table.relation): self._table(table.relation) for table in wanted.hypertables}
-        requests = looks_needed(wanted.nodes, seen)
-        members = {node.endpoint.host for node in seen.data_nodes.values()}
-        looks = {request.endpoint: look(dist_uuid=UUID if request.endpoint.host in members else None) for request in requests}
-        leaving = set(wanted.leaving) & set(self.nodes) | set(leaving_nodes(wanted.hypertables, tables))
-        return ObservedCluster(seen, looks, tables, INTERVALS, self._holdings(leaving, wanted.available_nodes(seen)))
+    @property
+    def tables(self) -> dict[Key, ModelTable]:
+        return self.hypertables.tables
 
-    def distributed(self) -> list[tuple[str, str]]:
-        return [(SCHEMA, name) for name, table in sorted(self.tables.items()) if table.nodes is not None]
+    def owner(self, key: Key) -> str:
+        return self.places.access_node.relations[Object("table", *key)].owner
 
-    def _number(self, name: str) -> int:
-        return sorted(self.tables).index(name) + 1
-
-    def _table(self, name: str) -> Table:
-        return self.tables[name].as_table(self._number(name)) if name in self.tables else missing_table()
-
-    def _holdings(self, leaving: set[str], available: set[str]) -> list[Holding]:
-        return [
-            Holding(
-                hypertable_id=self._number(name),
-                hypertable=f"{SCHEMA}.{name}",
-                replication_factor=table.factor,
-                may_change=True,
-                attached=frozenset(table.nodes),
-                accepting=frozenset(table.nodes) & available,
-                placements=tuple(Placement(frozenset(nodes), 1, ("chunk",)) for nodes in table.chunks),
-            )
-            for name, table in sorted(self.tables.items())
-            if table.nodes is not None and leaving & set(table.nodes)
-        ]
-
-    # As it is changed
-
-    def after(self, steps: list[Step]) -> Model:
+    def after(self, steps: Sequence[Step]) -> Model:
         """A copy to which the steps were done. Raises Refused."""
-        changed = copy.deepcopy(self)
+        changed = Model(self.places.nodes, self.registered, self.tables, self.jobs)
         for step in steps:
             changed.do(step)
         return changed
 
+    def state(self) -> Any:
+        """To be compared: the order in which a hypertable got its data nodes does not count."""
+        tables = {key: table.copy() for key, table in self.tables.items()}
+        for table in tables.values():
+            table.nodes = table.nodes and sorted(table.nodes)
+        jobs = self.jobs.copy()
+        jobs.scheduled = dict(enumerate(sorted(jobs.scheduled.values(), key=lambda job: job.procedure)))
+        return self.places.state(), self.registered, tables, jobs
+
     def do(self, step: Step) -> None:
-        template, values = step.statement.template, list(step.statement.values)
-        call = re.search(r"\{schema\}\.(\w+)\(", template)
+        template, names, values = step.statement.template, step.statement.identifiers, list(step.statement.values)
+        for part, statements, more in ((self.jobs, _job_model.STATEMENTS, (values,)), (self.hypertables, _table_model.STATEMENTS, ())):
+            for pattern, method in statements:
+                match = re.fullmatch(pattern, template)
+                if match:
+                    require(step.endpoint is None, "this is no access node")
+                    return getattr(part, method)(names, *more, *match.groups())
+        call = re.match(r"(?:SELECT (?:\* FROM )?|CALL )\{schema\}\.(\w+)\(", template)
         if call:
+            require(step.endpoint is None, "this is no access node")
             # The named arguments come last, in the order of the values.
-            names = re.findall(r"(\w+) => ", template)
-            positional = values[: len(values) - len(names)]
-            getattr(self, call[1])(*positional, **dict(zip(names, values[len(positional) :])))
-        else:
-            getattr(self, "_" + step.action.replace(" ", "_"))(template, step.statement.identifiers)
+            named = re.findall(r"(\w+) => %s", template)
+            arguments = dict(zip(named, values[len(values) - len(named) :])) | dict.fromkeys(re.findall(r"(\w+) => true", template), True)
+            function = getattr(self, call[1], None) or getattr(self.hypertables, call[1])
+            return function(*values[: len(values) - len(named)], **arguments)
+        for pattern, method in _STATEMENTS:
+            if re.fullmatch(pattern, template):
+                return getattr(self, method)(step.endpoint, names)
+        return self.places.do(step)
+
+    # Data nodes
 
     def add_data_node(self, name: str, host: str, database: str, port: int, bootstrap: bool) -> None:
-        _require(name not in self.nodes, "it exists")
-        _require(all(node.host != host for node in self.nodes.values()), "the database is already a member")
-        self.nodes[name] = ModelNode(host, port, database)
+        place = self.places.on_host(host)
+        require(place.is_at(Endpoint(host, port, database)), "no connection")
+        require(name not in self.registered, "it exists")
+        require(bootstrap or (place.exists and place.prepared), "database or extension is missing")
+        if not place.exists:
+            place.make()
+        place.prepared = True
+        require(place.member_of is None and not place.leads, "the database is already a member")
+        place.member_of, place.name = UUID, name
+        self.registered[name] = Registered(Endpoint(host, port, database))
 
     def alter_data_node(self, name: str, **changes: Any) -> None:
-        for option, value in changes.items():
-            setattr(self.nodes[name], option, value)
+        node = self.registered[name]
+        node.available = changes.pop("available", node.available)
+        node.endpoint = Endpoint(**{**node.endpoint.__dict__, **changes})
 
-    def delete_data_node(self, name: str, force: bool, repartition: bool) -> None:
-        for relation, table in self.tables.items():
+    def delete_data_node(self, name: str, force: bool, repartition: bool, drop_database: bool = False) -> None:
+        here = self.places.access_node
+        for key, table in self.tables.items():
             if table.nodes is not None and name in table.nodes:
-                self.detach_data_node(name, SCHEMA, relation, force=force, repartition=repartition)
-        del self.nodes[name]
+                self.hypertables.detach_data_node(name, *key, force=force, repartition=repartition)
+        require(not any(name in nodes for nodes in here.mappings.values()), "user mappings depend on it")
+        place = next(place for place in self.places.nodes[1:] if place.name == name)
+        if drop_database:
+            self.places.of(name).drop()
+        del self.registered[name]
+        here.acl.pop(Object("foreign server", "", name), None)
+        place.name = ""
 
-    def create_distributed_hypertable(self, schema: str, relation: str, time: str, **more: Any) -> None:
-        nodes = more.get("data_nodes") or sorted(self.nodes)
-        table = self.tables[relation]
-        _require(table.nodes is None, "it is distributed")
-        _require(bool(nodes) and all(name in self.nodes and self.nodes[name].available for name in nodes), "a data node cannot be used")
-        table.nodes, table.factor = list(nodes), more.get("replication_factor") or 1
-        _require(table.factor <= len(nodes), "too few data nodes")
-        table.space = more.get("partitioning_column")
-        table.partitions = (more.get("number_partitions") or len(nodes)) if table.space else None
-        table.interval = INTERVALS.get(more.get("chunk_time_interval"), 7 * DAY)
-        if more.get("create_default_indexes", True):
-            table.indexes |= {("time",), *([(table.space, "time")] if table.space else [])}
+    def detach_data_node(self, name: str, *key: str, **options: bool) -> None:
+        """From one hypertable, or from all."""
+        for each in [key] if key else [each for each, table in self.tables.items() if table.nodes is not None and name in table.nodes]:
+            self.hypertables.detach_data_node(name, *each, **options)
 
-    def attach_data_node(self, name: str, schema: str, relation: str, repartition: bool) -> None:
-        table = self.tables[relation]
-        _require(name in self.nodes and self.nodes[name].available and name not in table.nodes, "it cannot be attached")
-        table.nodes.append(name)
-        if repartition and table.space and len(table.nodes) > table.partitions:
-            table.partitions = len(table.nodes)
+    def drop_database(self, endpoint: Endpoint, names: dict[str, str]) -> None:
+        place = self.places.on_host(endpoint.host)
+        require(place.exists and place.is_at(endpoint) and endpoint.database != names["database"], "it cannot be dropped")
+        require(place.database == names["database"] and not place.name, "it is another one")
+        place.drop()
 
-    def detach_data_node(self, name: str, schema: str, relation: str, force: bool, repartition: bool, drop_remote_data: bool = False) -> None:
-        table = self.tables[relation]
-        here = [nodes for nodes in table.chunks if name in nodes]
-        _require(all(len(nodes) > 1 for nodes in here), "it would lose data")
-        _require(force or not here, "it still holds data")
-        usable = [node for node in table.nodes if self.nodes[node].available]
-        _require(force or table.factor < len(usable), "it would be under-replicated")
-        table.nodes.remove(name)
-        for nodes in here:
-            nodes.remove(name)
-        if repartition and table.space and 0 < len(table.nodes) < table.partitions:
-            table.partitions = len(table.nodes)
-
-    def set_chunk_time_interval(self, schema: str, relation: str, interval: str, dimension_name: str) -> None:
-        self.tables[relation].interval = INTERVALS[interval]
-
-    def set_number_partitions(self, schema: str, relation: str, partitions: int, dimension_name: str) -> None:
-        self.tables[relation].partitions = partitions
-
-    def set_replication_factor(self, schema: str, relation: str, factor: int) -> None:
-        table = self.tables[relation]
-        _require(factor <= len(table.nodes), "too few data nodes")
-        table.factor = factor
-
-    def _create_table(self, template: str, names: dict[str, str]) -> None:
-        _require(names["relation"] not in self.tables, "it exists")
-        self.tables[names["relation"]] = ModelTable()
-
-    def _create_index(self, template: str, names: dict[str, str]) -> None:
-        columns = (names["space"], names["time"]) if "{space}" in template else (names["time"],)
-        self.tables[names["relation"]].indexes.add(columns)
-
-    def _drop(self, template: str, names: dict[str, str]) -> None:
-        _require(template.startswith("DROP TABLE {"), "it drops something else")
-        del self.tables[names["relation"]]
+    def clear_membership(self, endpoint: Endpoint, names: dict[str, str]) -> None:
+        place = self.places.at(endpoint)
+        require(not place.name, "it is a data node")
+        place.member_of = None
 
 
-def _require(condition: bool, reason: str) -> None:
-    if not condition:
-        raise Refused(reason)
+_STATEMENTS = (
+    (r"DROP DATABASE \{database\}", "drop_database"),
+    (r"DELETE FROM _timescaledb_catalog.metadata WHERE key = 'dist_uuid'", "clear_membership"),
+)

@@ -7,65 +7,60 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from _role_examples import NAMES, SCHEMAS, VERIFIERS, declared_roles, defaults, held, subset
+from _choices import Choices, chosen
+from _role_checks import check_role
+from _role_examples import NAMES, VERIFIERS, declared_roles, defaults, held, role
 from _role_model import Model, Refused
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._plan_text import plan_text
-from ansible_collections.timescaledb.multinode.plugins.module_utils._privileges import PRIVILEGES, Object
+from ansible_collections.timescaledb.multinode.plugins.module_utils._privileges import Object
 from ansible_collections.timescaledb.multinode.plugins.module_utils._role_declarations import wanted_roles
-from ansible_collections.timescaledb.multinode.plugins.module_utils._role_grants import declared_objects
-from ansible_collections.timescaledb.multinode.plugins.module_utils._role_options import ATTRIBUTES, role_list, schema_list
+from ansible_collections.timescaledb.multinode.plugins.module_utils._role_options import ATTRIBUTES, role_list
 from ansible_collections.timescaledb.multinode.plugins.module_utils._role_plan import plan_roles, shown
-from ansible_collections.timescaledb.multinode.plugins.module_utils._role_state import ACCESS_NODE, PUBLIC, Held, NodeState, Owned, Relation, Role, Schema
-from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Plan, Secret
+from ansible_collections.timescaledb.multinode.plugins.module_utils._role_state import ACCESS_NODE, PUBLIC, NodeState, Owned, Relation, Role, Schema
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Plan
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 DATA_NODES = ("dn1", "dn2", "dn3")
 TABLES = (Object("table", "public", "t"), Object("table", "public", "d"), Object("table", "m", "d"), Object("sequence", "m", "s"))
 
-many = settings(max_examples=40, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+many = settings(max_examples=200, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 
 
-@st.composite
-def clusters(draw) -> list[NodeState]:
-    distributed = {object: frozenset(draw(st.lists(st.sampled_from(DATA_NODES), min_size=1, unique=True))) for object in TABLES if object.name == "d"}
+def clusters(choose: Choices) -> list[NodeState]:
+    distributed = {object: frozenset(choose.some_of(DATA_NODES, least=1)) for object in TABLES if object.name == "d"}
     nodes: list[NodeState] = []
-    schemas_there = draw(st.sampled_from([("public", "m"), ("public", "m"), ("public",)]))
+    schemas_there = choose.one_of([("public", "m"), ("public", "m"), ("public",)])
     for number, name in enumerate((ACCESS_NODE, *DATA_NODES)):
-        if number and not draw(st.integers(0, 15)):
+        if number and choose.one_in(16):
             continue  # registered as not available
         node = NodeState(name, Endpoint(name, 5432, f"db{number}") if number else None, "s", f"db{number}", "postgres")
         # dn2 may be on the access node's server, dn3 on that of dn1.
-        node.server = draw(st.sampled_from({"dn2": ["dn2", ACCESS_NODE], "dn3": ["dn3", "dn1"]}.get(name, [name])))
+        node.server = choose.one_of({"dn2": ["dn2", ACCESS_NODE], "dn3": ["dn3", "dn1"]}.get(name, [name]))
         beside = next((other for other in nodes if other.server == node.server), None)
         node.roles = {"postgres": Role(dict.fromkeys(ATTRIBUTES, True)), "g": Role(dict.fromkeys(ATTRIBUTES, False))}
-        for role in draw(subset(NAMES)):
-            attributes = {attribute: draw(st.booleans()) for attribute in ATTRIBUTES}
-            verifier = draw(st.sampled_from([None, *map(Secret, VERIFIERS)]))
-            node.roles[role] = Role(attributes, draw(st.sampled_from([-1, 5])), verifier, set())
-        for role in node.roles.values():
-            role.member_of = {"g", "postgres"} & set(draw(subset(["g", "postgres"]))) if role is not node.roles["g"] else set()
+        node.roles.update({name: role(choose) for name in choose.some_of(NAMES)})
         if beside:
             node.roles = beside.roles
-        node.schemas = {schema: Schema("postgres", draw(st.sampled_from([0, 0, 1]))) for schema in schemas_there}
+        node.schemas = {schema: Schema("postgres", choose.one_of([0, 0, 1])) for schema in schemas_there}
         for schema in node.schemas:
             node.held(Object("schema", "", schema), "postgres").grant(frozenset({"USAGE", "CREATE"}))
-            node.acl[Object("schema", "", schema)][PUBLIC] = draw(held("schema"))
+            node.acl[Object("schema", "", schema)][PUBLIC] = held(choose, "schema")
         for object in TABLES:
-            there = object.schema in node.schemas and (not number or (name in distributed[object] if object.name == "d" else draw(st.booleans())))
+            there = object.schema in node.schemas and (not number or (name in distributed[object] if object.name == "d" else choose.maybe()))
             if there:
                 node.relations[object] = Relation("postgres", None if number else distributed.get(object))
         objects = [Object("database", "", ""), *(Object("schema", "", schema) for schema in node.schemas), *node.relations]
         objects += [] if number else [Object("foreign server", "", data_node) for data_node in DATA_NODES]
         objects += [Object("default tables", "", role) for role in node.roles if role != "postgres"]
         for object in objects:
-            for role in node.roles:
-                if role != "postgres" and draw(st.booleans()):
-                    node.acl.setdefault(object, {})[role] = draw(held(object.kind))
-        node.owned = {role: Owned() for role in node.roles}
-        if not number and draw(st.booleans()):
-            node.mappings = {role: {"dn1": False} for role in node.roles if role != "postgres"}
+            for name in node.roles:
+                if name != "postgres" and choose.maybe():
+                    node.acl.setdefault(object, {})[name] = held(choose, object.kind)
+        node.owned = {name: Owned() for name in node.roles}
+        if not number and choose.maybe():
+            node.mappings = {name: {"dn1": False} for name in node.roles if name != "postgres"}
         nodes.append(node)
     return nodes
 
@@ -83,7 +78,7 @@ def planned_or_assumed(model: Model, declared: dict[str, Any]) -> Plan:
 
 
 @many
-@given(clusters(), declared_roles(TABLES, DATA_NODES))
+@given(chosen(clusters), chosen(declared_roles, TABLES, DATA_NODES))
 def test_the_steps_lead_to_what_the_plan_says_and_nothing_is_left_to_do(nodes, declared):
     model = Model(nodes)
     plan = planned_or_assumed(model, declared)
@@ -96,30 +91,17 @@ def test_the_steps_lead_to_what_the_plan_says_and_nothing_is_left_to_do(nodes, d
 
 
 @many
-@given(clusters(), declared_roles(TABLES, DATA_NODES))
+@given(chosen(clusters), chosen(declared_roles, TABLES, DATA_NODES))
 def test_every_node_is_as_declared(nodes, declared):
     model = Model(nodes)
     result = model.after(planned_or_assumed(model, declared).steps)
-    for row, role in zip(declared["roles"], wanted_roles(declared).roles):
+    for row, wanted in zip(declared["roles"], wanted_roles(declared).roles):
         for node in result.nodes:
-            assert (role.name in node.roles) is role.present
-            if not role.present:
-                continue
-            found = node.roles[role.name]
-            assert all(found.attributes[name] is row[name] for name in ATTRIBUTES if row[name] is not None)
-            assert row["connection_limit"] in (None, found.connection_limit) and row["password"] in (None, found.verifier)
-            assert row["member_of"] is None or (set(row["member_of"]) == found.member_of if role.exclusive else set(row["member_of"]) <= found.member_of)
-            for object, privileges in declared_objects(role, node).items():
-                has = node.held(object, role.name).all
-                if object.kind == "default tables" and object.name == role.name:
-                    continue
-                assert privileges <= has
-                if role.exclusive and node.owner_of(object) != role.name:
-                    assert privileges == has
+            check_role(row, wanted, node)
 
 
 @many
-@given(clusters(), declared_roles(TABLES, DATA_NODES))
+@given(chosen(clusters), chosen(declared_roles, TABLES, DATA_NODES))
 def test_no_step_is_in_vain(nodes, declared):
     model = Model(nodes)
     for step in planned_or_assumed(model, declared).steps:
@@ -130,7 +112,7 @@ def test_no_step_is_in_vain(nodes, declared):
 
 
 @many
-@given(clusters(), declared_roles(TABLES, DATA_NODES))
+@given(chosen(clusters), chosen(declared_roles, TABLES, DATA_NODES))
 def test_what_is_not_declared_is_not_touched(nodes, declared):
     model = Model(nodes)
     result = model.after(planned_or_assumed(model, declared).steps)
@@ -144,7 +126,7 @@ def test_what_is_not_declared_is_not_touched(nodes, declared):
 
 
 @many
-@given(clusters(), declared_roles(TABLES, DATA_NODES), st.data())
+@given(chosen(clusters), chosen(declared_roles, TABLES, DATA_NODES), st.data())
 def test_an_interrupted_run_is_finished_by_the_next_one(nodes, declared, data):
     model = Model(nodes)
     plan = planned_or_assumed(model, declared)
@@ -157,7 +139,7 @@ def test_an_interrupted_run_is_finished_by_the_next_one(nodes, declared, data):
 
 
 @many
-@given(clusters(), declared_roles(TABLES, DATA_NODES))
+@given(chosen(clusters), chosen(declared_roles, TABLES, DATA_NODES))
 def test_secrets_are_in_no_text(nodes, declared):
     plan = planned_or_assumed(Model(nodes), declared)
     text = f"{plan} {plan_text(plan)} {[step.statement.without_secrets() for step in plan.steps]}"
@@ -168,8 +150,8 @@ def test_enough_of_the_examples_are_not_refused():
     """Else the tests above would prove little."""
     counted = {True: 0, False: 0}
 
-    @settings(many, max_examples=150)
-    @given(clusters(), declared_roles(TABLES, DATA_NODES))
+    @settings(many, max_examples=300)
+    @given(chosen(clusters), chosen(declared_roles, TABLES, DATA_NODES))
     def count(nodes, declared):
         with suppress(ClusterError):
             counted[bool(planned(Model(nodes), declared).steps)] += 1

@@ -84,7 +84,8 @@ class Held:
         self.by_owner |= privileges
 
     def revoke(self, privileges: Privileges) -> None:
-        self.all -= privileges
+        """What others than the owner granted stays."""
+        self.all -= privileges & self.by_owner
         self.by_owner -= privileges
 
 

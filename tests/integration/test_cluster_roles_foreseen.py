@@ -128,3 +128,13 @@ def test_the_module_for_hypertables_gives_them_away_as_well(roles):
     assert owners(roles, "measured") == owners(roles, "new") == dict.fromkeys(NODES, "keeper")
     assert roles.cluster.query("SELECT count(*) FROM measured") == [(100,)]
     assert roles.cluster.succeed(HYPERTABLE, hypertables=tables)["changed"] is False
+
+
+def test_what_another_role_granted_on_a_data_node_is_not_taken_for_revoked(roles, declared):
+    converge(roles, **declared)
+    roles.cluster.query("GRANT INSERT ON m.c TO reader")
+    roles.everywhere("CREATE ROLE other")
+    directly = "SET timescaledb.enable_client_ddl_on_data_nodes = on"
+    statements = ("REVOKE INSERT ON m.c FROM reader", "GRANT INSERT ON m.c TO other WITH GRANT OPTION", "GRANT USAGE ON SCHEMA m TO other", "SET ROLE other")
+    roles.on("dn1", "; ".join([directly, *statements, "GRANT INSERT ON m.c TO reader"]))
+    roles.cluster.refuse(CLUSTER, 'role "reader" on data node "dn1"', "granted by another role than the owner", **declared)

@@ -1,0 +1,34 @@
+# GPL-3.0-or-later (see LICENSE)
+"""Examples that the properties of a cluster's plan failed on once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from _model import Model
+from _seen import planned
+from _small_cluster import TABLE, endpoint, node, role, small_cluster, table, task
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
+from ansible_collections.timescaledb.multinode.plugins.module_utils._privileges import Object
+from ansible_collections.timescaledb.multinode.plugins.module_utils._role_state import Held
+
+SELECT, INSERT = frozenset({"SELECT"}), frozenset({"INSERT"})
+READ_A = dict(type="table", objs=["a"], schema="public", target_roles=None, privs=["SELECT"])
+
+
+def actions(model: Model, declared: dict[str, Any]) -> list[tuple[str, str]]:
+    """What is done; it must be possible, and leave what is predicted and nothing to do."""
+    plan = planned(model, declared)
+    again = planned(model.after(plan.steps), declared)
+    assert again.steps == [] and again.before == plan.after
+    return [(step.subject, step.action) for step in plan.steps]
+
+
+def test_a_privilege_that_another_role_granted_on_a_data_node_stays_there_when_the_access_node_revokes_it():
+    model = small_cluster()
+    model.places.access_node.held(TABLE, "q").grant(SELECT | INSERT)
+    model.places.of("dn1").acl[TABLE]["q"] = Held(SELECT | INSERT, SELECT)
+    with pytest.raises(ClusterError, match=r'"q" on data node "dn1" .*: it has INSERT .*granted by another role than the owner'):
+        planned(model, task(roles=[role("q", exclusive=True, grants=[READ_A])]))

@@ -76,7 +76,9 @@ def draft_cluster_roles(wanted: WantedRoles, nodes: list[NodeState], registered:
     """
 
     def foresee(after: list[NodeState]) -> None:
-        tables = after[0].relations
+        privileges, tables = after[0].acl, after[0].relations
+        for object in [object for object in privileges if object.kind == "foreign server" and object.name not in registered]:
+            del privileges[object]
         tables.update({table: replace(found, nodes=found.nodes & set(registered)) for table, found in tables.items() if found.nodes is not None})
         for planner in planners:
             _foresee(planner, after)

@@ -138,3 +138,10 @@ def test_what_another_role_granted_on_a_data_node_is_not_taken_for_revoked(roles
     statements = ("REVOKE INSERT ON m.c FROM reader", "GRANT INSERT ON m.c TO other WITH GRANT OPTION", "GRANT USAGE ON SCHEMA m TO other", "SET ROLE other")
     roles.on("dn1", "; ".join([directly, *statements, "GRANT INSERT ON m.c TO reader"]))
     roles.cluster.refuse(CLUSTER, 'role "reader" on data node "dn1"', "granted by another role than the owner", **declared)
+
+
+def test_privileges_on_a_data_node_go_with_it(roles, declared):
+    converge(roles, **declared)
+    declared["data_nodes"][2] = dict(node_name="dn3", state="absent")
+    result = roles.cluster.succeed(CLUSTER, check=True, **declared)
+    assert roles.cluster.succeed(CLUSTER, **declared)["after"] == result["after"]

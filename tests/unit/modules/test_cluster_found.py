@@ -32,3 +32,10 @@ def test_a_privilege_that_another_role_granted_on_a_data_node_stays_there_when_t
     model.places.of("dn1").acl[TABLE]["q"] = Held(SELECT | INSERT, SELECT)
     with pytest.raises(ClusterError, match=r'"q" on data node "dn1" .*: it has INSERT .*granted by another role than the owner'):
         planned(model, task(roles=[role("q", exclusive=True, grants=[READ_A])]))
+
+
+def test_privileges_on_a_data_node_go_with_it():
+    model = small_cluster(nodes=["dn1"])
+    for name in ("dn1", "dn2"):
+        model.places.access_node.held(Object("foreign server", "", name), "q").grant(frozenset({"USAGE"}))
+    assert actions(model, task(data_nodes=[node("dn2", state="absent")], roles=[role("q", data_nodes=["dn1"])])) == [('data node "dn2"', "delete")]

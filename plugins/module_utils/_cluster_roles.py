@@ -107,9 +107,10 @@ def _foresee(planner: HypertablePlanner, nodes: list[NodeState]) -> None:
         elif found.owner and found.owner != is_there.owner:
             node.acl.setdefault(table, {}).pop(found.owner, None)
         if found.kind is None if node is access_node else node.name not in found.data_nodes:
-            # Made by the role of the task, whose default privileges are planned by now.
+            # Made by the role of the task, where it is attached by its owner; default privileges are planned by now.
+            maker = is_there.owner if found.is_distributed else access_node.login
             for schema in ("", planner.wanted.schema):
-                for role, held in node.acl.get(Object("default tables", schema, access_node.login), {}).items():
+                for role, held in node.acl.get(Object("default tables", schema, maker), {}).items():
                     node.held(table, role).grant(held.all)
         node.held(table, is_there.owner).grant(frozenset(PRIVILEGES["table"]))
         node.relations[table] = Relation(is_there.owner, frozenset(is_there.data_nodes) if node is access_node else None)

@@ -64,7 +64,7 @@ acl AS (
   UNION ALL
   SELECT CASE d.defaclobjtype WHEN 'r' THEN 'default tables' WHEN 'S' THEN 'default sequences' WHEN 'f' THEN 'default functions' ELSE 'default types' END,
          coalesce(n.nspname, ''), o.rolname, o.oid, a.*
-    FROM pg_default_acl d JOIN role o ON o.oid = d.defaclrole LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace, aclexplode(d.defaclacl) AS a
+    FROM pg_default_acl d JOIN pg_roles o ON o.oid = d.defaclrole LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace, aclexplode(d.defaclacl) AS a
    WHERE d.defaclobjtype IN ('r', 'S', 'f', 'T')),
 held AS (
   SELECT acl.kind, acl.schema, acl.name, coalesce(r.rolname, '') AS role, jsonb_agg(DISTINCT privilege_type) AS privileges,

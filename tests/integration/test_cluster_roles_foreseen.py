@@ -145,3 +145,19 @@ def test_privileges_on_a_data_node_go_with_it(roles, declared):
     declared["data_nodes"][2] = dict(node_name="dn3", state="absent")
     result = roles.cluster.succeed(CLUSTER, check=True, **declared)
     assert roles.cluster.succeed(CLUSTER, **declared)["after"] == result["after"]
+
+
+def test_default_privileges_that_nobody_declares_go_in_the_same_run(roles, declared):
+    """Those of the role of the task, which makes the table."""
+    roles.everywhere("CREATE ROLE reader LOGIN; ALTER DEFAULT PRIVILEGES GRANT INSERT ON TABLES TO reader")
+    converge(roles, **declared)
+    assert all(roles.acl(node, "m.c")["reader"] == "r" for node in NODES)
+
+
+def test_default_privileges_of_the_owner_go_where_a_node_is_attached(roles, declared):
+    declared["hypertables"][0]["data_nodes"] = ["dn1", "dn2"]
+    converge(roles, **declared)
+    roles.on("dn3", 'ALTER DEFAULT PRIVILEGES FOR ROLE "Own ""er" GRANT INSERT ON TABLES TO reader')
+    declared["hypertables"][0]["data_nodes"].append("dn3")
+    converge(roles, **declared)
+    assert all(roles.acl(node, "m.c")["reader"] == "r" for node in NODES)

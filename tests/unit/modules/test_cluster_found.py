@@ -39,3 +39,14 @@ def test_privileges_on_a_data_node_go_with_it():
     for name in ("dn1", "dn2"):
         model.places.access_node.held(Object("foreign server", "", name), "q").grant(frozenset({"USAGE"}))
     assert actions(model, task(data_nodes=[node("dn2", state="absent")], roles=[role("q", data_nodes=["dn1"])])) == [('data node "dn2"', "delete")]
+
+
+@pytest.mark.parametrize("maker", ["postgres", "r"])
+def test_default_privileges_of_who_makes_the_table_are_foreseen(maker):
+    """Of the role of the task, or of the table's owner where a data node is attached; neither is named by the task."""
+    model = small_cluster(owner=maker, nodes=["dn1"])
+    there = model.places.of("dn2")
+    there.held(Object("default tables", "", maker), "q").grant(INSERT)
+    there.held(Object("schema", "", "public"), maker).grant(frozenset({"USAGE", "CREATE"}))
+    done = actions(model, task(roles=[role("q", exclusive=True, grants=[READ_A])], hypertables=[table(data_nodes=["dn1", "dn2"])]))
+    assert ('role "q" on data node "dn2"', "revoke") in done

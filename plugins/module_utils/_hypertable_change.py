@@ -54,6 +54,8 @@ class Change(HypertablePlanner):
         self.check_interval(time.type if time else None)
         if self.errors:
             return
+        if self.wanted.owner not in (None, self.found.owner):
+            self._check_available("change its owner", self.found.data_nodes)
         # attach_data_node() logs in to the data node as the owner.
         self.give_to_owner(self.wanted.owner, self.found.data_nodes)
         self._set_interval()
@@ -62,9 +64,19 @@ class Change(HypertablePlanner):
         self._detach()
         self._set_factor(lower=False)
         self._set_partitions()
-        if self.wanted.create_default_indexes:
+        if self.wanted.create_default_indexes and missing_indexes(self.after):
+            self._check_available("create its default indexes", self.after.data_nodes)
             for columns in missing_indexes(self.after):
                 self._create_index(columns)
+
+    def _check_available(self, change: str, nodes: tuple[str, ...]) -> None:
+        """What TimescaleDB sends as a statement it sends to all data nodes or refuses (dist_ddl_state_add_data_node_list_from_ht() of 2.13.1)."""
+        for name in nodes:
+            if name in self.access_node.data_nodes and not self.access_node.data_nodes[name].available:
+                self.refuse(
+                    f'it is on data node "{name}", which is marked unavailable, so that TimescaleDB refuses to {change}',
+                    "make the data node available, or detach it",
+                )
 
     def _fixed(self, what: str, found: str | None, wanted: str) -> None:
         has = f'"{found}"' if found else "none"

@@ -272,3 +272,11 @@ def test_what_only_the_cluster_tells_is_told_in_one_message(nodes):
     assert len(message.splitlines()) == 5, message
     assert all(" at " in line and "Remedy: " in line for line in message.splitlines()), message
     assert not any(line.startswith(('distributed hypertable "public"."c"', "heal")) for line in message.splitlines()), message
+
+
+@pytest.mark.real_engine("DDL that is refused where a data node is unavailable")
+@pytest.mark.parametrize("options, declared, what", [("", dict(owner="app"), "change its owner"), (", create_default_indexes => false", {}, "create its default")])
+def test_statements_that_need_all_nodes_available_are_refused_before_the_first_change(nodes, options, declared, what):
+    nodes.distribute("a", options=f", 'device'{options}")
+    nodes.query("SELECT alter_data_node('dn3', available => false)")
+    nodes.refuse(CLUSTER, 'data node "dn3", which is marked unavailable', what, data_nodes=[nodes.place("dn4")], hypertables=[table("a", **declared)])

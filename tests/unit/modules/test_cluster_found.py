@@ -50,3 +50,11 @@ def test_default_privileges_of_who_makes_the_table_are_foreseen(maker):
     there.held(Object("schema", "", "public"), maker).grant(frozenset({"USAGE", "CREATE"}))
     done = actions(model, task(roles=[role("q", exclusive=True, grants=[READ_A])], hypertables=[table(data_nodes=["dn1", "dn2"])]))
     assert ('role "q" on data node "dn2"', "revoke") in done
+
+
+@pytest.mark.parametrize("found, declared, refused", [({}, dict(owner="r"), "change its owner"), (dict(indexes=set()), {}, "create its default indexes")])
+def test_statements_about_a_table_need_all_its_data_nodes_available(found, declared, refused):
+    model = small_cluster(**found)
+    model.registered["dn2"].available = False
+    with pytest.raises(ClusterError, match=f'data node "dn2", which is marked unavailable, so that TimescaleDB refuses to {refused}'):
+        planned(model, task(hypertables=[table(**declared)]))

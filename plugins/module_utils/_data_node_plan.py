@@ -212,7 +212,8 @@ class DataNodePlanner:
         values = [value for dummy, value, dummy in changes]
         danger = _UNAVAILABLE if known.available and not available else ""
         template = "SELECT * FROM {schema}.alter_data_node(%s" + arguments + ")"
-        self._call(node, "alter", reason, template, node.node_name, *values, danger=danger)
+        provides = node.node_name if endpoint in self._looks else ""
+        self._call(node, "alter", reason, template, node.node_name, *values, danger=danger, provides=provides)
         self.nodes[node.node_name] = replace(known, endpoint=endpoint, available=available)
 
     def _delete(self, node: WantedNode, known: DataNode) -> None:
@@ -310,9 +311,9 @@ class DataNodePlanner:
         known = self._access_node.data_nodes.get(node.node_name)
         self.errors.append(ClusterError(node.subject, cause, remedy, str(known.endpoint if known else node.endpoint(self._access_node))))
 
-    def _call(self, node: WantedNode, action: str, reason: str, template: str, *values: object, danger: str = "") -> None:
+    def _call(self, node: WantedNode, action: str, reason: str, template: str, *values: object, danger: str = "", provides: str = "") -> None:
         statement = Statement(template, {"schema": self._access_node.extension_schema}, values)
-        self.steps.append(Step(node.subject, action, reason, statement, danger=danger))
+        self.steps.append(Step(node.subject, action, reason, statement, danger=danger, provides=provides))
 
     def _drop_database(self, node: WantedNode, endpoint: Endpoint, reason: str) -> None:
         elsewhere = replace(endpoint, database=self._looks[endpoint].maintenance_database or "postgres")

@@ -119,8 +119,8 @@ def look_at_nodes(module: AnsibleModule, access_node: AccessNode, requests: list
 
 
 def silent_nodes(module: AnsibleModule, access_node: AccessNode, names: Iterable[str], connect_timeout: int = 10) -> dict[str, str]:
-    """Those of the registered, available data nodes that do not let the access node in, with the reason. All are asked side by side."""
-    nodes = [access_node.data_nodes[name] for name in sorted(set(names) & set(access_node.data_nodes)) if access_node.data_nodes[name].available]
+    """Those of the registered data nodes that do not let the access node in, with the reason. All are asked side by side."""
+    nodes = [access_node.data_nodes[name] for name in sorted(set(names) & set(access_node.data_nodes))]
 
     def reason(node: DataNode) -> str:
         connection, reason = reach_node(module, access_node, node.endpoint, connect_timeout)

@@ -22,9 +22,9 @@ SELECT kind, name FROM unnest(%s::text[], %s::text[]) AS w (kind, name)
 
 
 def node_errors(module: AnsibleModule, access_node: AccessNode, steps: list[Step]) -> list[ClusterError]:
-    """What stands against the steps at registered, available data nodes; those that are about to change are looked at by their own plan."""
-    needed = {name for step in steps for name in step.needs}
-    nodes = [node for name, node in sorted(access_node.data_nodes.items()) if name in needed and node.available]
+    """What stands against the steps at registered data nodes; those that are about to change have been looked at already."""
+    needed = {name for step in steps for name in step.needs} - {step.provides for step in steps}
+    nodes = [node for name, node in sorted(access_node.data_nodes.items()) if name in needed]
     errors: list[ClusterError] = []
     lacking: dict[tuple[str, str], list[str]] = defaultdict(list)
     for node, (reason, lacks) in zip(nodes, side_by_side(lambda node: _ask(module, access_node, node, steps), nodes)):

@@ -103,7 +103,7 @@ class Step:
             neighbouring steps of other lanes run at the same time.
         needs: the data nodes that the server sends it to, as far as they are registered already.
         presupposes: what those that are registered already must have of their own, as kinds (C(type), C(table)) and names in SQL.
-        provides: the data node that there is after it; empty where there is no new one.
+        provides: the data node that is there, or in another place, after it, and has been looked at; empty where there is none.
         ends: its object is to be gone, and others may end it as well: that it is gone already is no failure. Only of steps in lanes.
         danger: what cannot be had back after it, in one sentence; empty where there is no such thing.
     """

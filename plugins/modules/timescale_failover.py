@@ -105,8 +105,9 @@ def make_plan(module: AnsibleModule, connection: Connection, access_node: Access
         raise ClusterError("option connect_timeout", f"it is {options['connect_timeout']}", "choose 1 or more seconds")
     names = sorted(set(options["nodes"]) & set(access_node.data_nodes))
     if not options["force"]:
-        silent = silent_nodes(module, access_node, names, options["connect_timeout"])
-        raise_all([_alive(access_node, name) for name in names if access_node.data_nodes[name].available and name not in silent])
+        available = [name for name in names if access_node.data_nodes[name].available]
+        silent = silent_nodes(module, access_node, available, options["connect_timeout"])
+        raise_all([_alive(access_node, name) for name in available if name not in silent])
     wanted = [dead_node(name) for name in names]
     raise_all(release_errors(wanted, access_node))
     connection.run(_DURABLE, "session of the access node")

@@ -280,3 +280,21 @@ def test_statements_that_need_all_nodes_available_are_refused_before_the_first_c
     nodes.distribute("a", options=f", 'device'{options}")
     nodes.query("SELECT alter_data_node('dn3', available => false)")
     nodes.refuse(CLUSTER, 'data node "dn3", which is marked unavailable', what, data_nodes=[nodes.place("dn4")], hypertables=[table("a", **declared)])
+
+
+def test_dead_node_is_found_before_the_first_change_where_it_is_marked_unavailable(cluster, mortal):
+    cluster.register("dn1")
+    cluster.distribute("a")
+    cluster.query("SELECT alter_data_node('mortal', available => false)")
+    cluster.converge(CLUSTER, hypertables=[table("a", chunk_time_interval="1 day")])
+    mortal.stop()
+    message = cluster.refuse(CLUSTER, 'data node "mortal" at 127.0.0.1:', hypertables=[table("a", chunk_time_interval="2 days")])
+    assert "needed by: " in message
+
+
+def test_node_that_has_moved_is_not_needed_at_its_old_place(nodes, closed_port):
+    """A registration that has the old place is as good as a server that has left it."""
+    nodes.distribute("a")
+    nodes.query("SELECT alter_data_node('dn3', port => %s)", closed_port)
+    result = nodes.converge(CLUSTER, data_nodes=[nodes.place("dn3")], hypertables=[table("a", chunk_time_interval="1 day")])
+    assert actions(result) == [("alter", "dn3"), ("set", "a")]

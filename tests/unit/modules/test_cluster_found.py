@@ -58,3 +58,19 @@ def test_statements_about_a_table_need_all_its_data_nodes_available(found, decla
     model.registered["dn2"].available = False
     with pytest.raises(ClusterError, match=f'data node "dn2", which is marked unavailable, so that TimescaleDB refuses to {refused}'):
         planned(model, task(hypertables=[table(**declared)]))
+
+
+def test_a_dimension_is_changed_on_unavailable_data_nodes_too_which_have_to_answer():
+    model, declared = small_cluster(), task(hypertables=[table(chunk_time_interval="1 day", create_default_indexes=False)])
+    model.registered["dn2"].available = False
+    assert actions(model, declared) == [('distributed hypertable "public"."a"', "set")]
+    model.places.of("dn2").answers = False
+    with pytest.raises(ClusterError, match=r'data node "dn2" .*no connection .* needed by: distributed hypertable "public"."a"'):
+        planned(model, declared)
+
+
+def test_a_data_node_that_has_moved_is_not_asked_for_at_its_old_place():
+    model = small_cluster()
+    model.places.of("dn2").endpoint = replace(endpoint("dn2"), port=6000)
+    declared = task(data_nodes=[node("dn2", port=6000)], hypertables=[table(chunk_time_interval="1 day")])
+    assert [action for _subject, action in actions(model, declared)] == ["alter", "set"]

@@ -74,7 +74,7 @@ def plan_cluster(wanted: WantedCluster, observed: ObservedCluster) -> Plan:
     found = _tables_behind_roles(wanted, observed)
     hypertables = without_leaving_nodes(wanted, found, registered)
     planners = decided(hypertables, registered, found, observed.intervals, observed.holdings)
-    nodes.remove(list(wanted.leaving.values()), _left(observed.holdings, planners), observed.lost)
+    nodes.remove(list(wanted.leaving.values()), _left(observed.holdings, planners), _still_lost(observed.lost, planners))
     roles = _plan_roles(wanted.roles, observed.roles, sorted(nodes.nodes), planners)
     jobs = JobPlanner(observed.access_node, observed.jobs)
     jobs.decide(wanted.jobs)
@@ -159,3 +159,9 @@ def _left(holdings: list[Holding], planners: list[HypertablePlanner]) -> list[Ho
         elif isinstance(planner, Change) and planner.holding is not None:
             left.append(planner.holding)
     return left
+
+
+def _still_lost(lost: list[LostChunk], planners: list[HypertablePlanner]) -> list[LostChunk]:
+    """Those of the chunks that are there after the steps for hypertables."""
+    dropped = {planner.found.hypertable_id for planner in planners if not planner.wanted.present}
+    return [chunk for chunk in lost if chunk.hypertable_id not in dropped]

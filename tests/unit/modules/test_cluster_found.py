@@ -74,3 +74,10 @@ def test_a_data_node_that_has_moved_is_not_asked_for_at_its_old_place():
     model.places.of("dn2").endpoint = replace(endpoint("dn2"), port=6000)
     declared = task(data_nodes=[node("dn2", port=6000)], hypertables=[table(chunk_time_interval="1 day")])
     assert [action for _subject, action in actions(model, declared)] == ["alter", "set"]
+
+
+def test_chunks_that_are_given_up_may_go_with_their_table():
+    model = small_cluster(chunks={"a_0": {"dn2"}})
+    model.registered["dn2"].available = False
+    declared = task(data_nodes=[node("dn2", state="absent", lose_chunks=True, force=True)], hypertables=[table(state="absent", drop_data=True)])
+    assert [action for _subject, action in actions(model, declared)] == ["drop", "delete"]

@@ -62,8 +62,10 @@ class Creation(HypertablePlanner):
         if wanted.partitioning_column is not None:
             space = (Dimension(wanted.partitioning_column, "", None, wanted.number_partitions or len(nodes)),)
         self.after = replace(found, hypertable_id=0, dimensions=(time, *space), replication_factor=factor, data_nodes=tuple(nodes))
-        self.after = replace(self.after, indexes=found.indexes + tuple(missing_indexes(self.after)), owner=self.access_node.role)
-        # Data nodes have it from who distributes it, whoever owned the table before.
+        # Data nodes have it from who distributes it, whoever owned the table before, who goes on owning it here.
+        distributor = self.access_node.role
+        owner = found.owner if found.owner and wanted.owner == distributor else distributor
+        self.after = replace(self.after, indexes=found.indexes + tuple(missing_indexes(self.after)), owner=owner)
         self.give_to_owner(wanted.owner or (found.owner if self.access_node.superuser else "") or None, nodes)
 
     def _create_schema(self) -> None:

@@ -275,9 +275,9 @@ def test_what_only_the_cluster_tells_is_told_in_one_message(nodes):
 
 
 @pytest.mark.real_engine("DDL that is refused where a data node is unavailable")
-@pytest.mark.parametrize("options, declared, what", [("", dict(owner="app"), "change its owner"), (", create_default_indexes => false", {}, "create its default")])
-def test_statements_that_need_all_nodes_available_are_refused_before_the_first_change(nodes, options, declared, what):
-    nodes.distribute("a", options=f", 'device'{options}")
+@pytest.mark.parametrize("indexes, declared, what", [("true", dict(owner="app"), "change its owner"), ("false", {}, "create its default indexes")])
+def test_statements_that_need_all_nodes_available_are_refused_before_the_first_change(nodes, indexes, declared, what):
+    nodes.distribute("a", options=f", 'device', create_default_indexes => {indexes}")
     nodes.query("SELECT alter_data_node('dn3', available => false)")
     nodes.refuse(CLUSTER, 'data node "dn3", which is marked unavailable', what, data_nodes=[nodes.place("dn4")], hypertables=[table("a", **declared)])
 

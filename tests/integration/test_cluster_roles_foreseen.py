@@ -161,3 +161,13 @@ def test_default_privileges_of_the_owner_go_where_a_node_is_attached(roles, decl
     declared["hypertables"][0]["data_nodes"].append("dn3")
     converge(roles, **declared)
     assert all(roles.acl(node, "m.c")["reader"] == "r" for node in NODES)
+
+
+def test_a_table_of_another_role_that_is_to_belong_to_who_distributes_it(roles):
+    roles.everywhere("CREATE ROLE keeper LOGIN")
+    roles.cluster.query(f"CREATE TABLE plain ({COLUMNS}); ALTER TABLE plain OWNER TO keeper")
+    wanted = [table("plain", schema="public", owner="postgres")]
+    predicted = roles.cluster.succeed(HYPERTABLE, check=True, hypertables=wanted)
+    assert roles.cluster.succeed(HYPERTABLE, hypertables=wanted)["steps"] == predicted["steps"]
+    assert owners(roles, "plain") == dict.fromkeys(NODES, "postgres")
+    assert roles.cluster.succeed(HYPERTABLE, hypertables=wanted)["changed"] is False

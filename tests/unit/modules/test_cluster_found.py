@@ -81,3 +81,8 @@ def test_chunks_that_are_given_up_may_go_with_their_table():
     model.registered["dn2"].available = False
     declared = task(data_nodes=[node("dn2", state="absent", lose_chunks=True, force=True)], hypertables=[table(state="absent", drop_data=True)])
     assert [action for _subject, action in actions(model, declared)] == ["drop", "delete"]
+
+
+def test_a_table_of_another_role_that_is_to_belong_to_who_distributes_it():
+    model = small_cluster(owner="r", nodes=None)
+    assert [action for _subject, action in actions(model, task(hypertables=[table(owner="postgres")]))] == ["create", "alter"]

@@ -33,7 +33,10 @@ def case(choose: Choices) -> tuple[Model, Declared]:
         return model, {**_NOTHING, "roles": [leaving]}
     if alone == "node" and model.registered:
         dead = [name for name, node in sorted(model.registered.items()) if not node.available]
-        return model, {**_NOTHING, "data_nodes": [_leaving(choose, model, choose.one_of(dead or sorted(model.registered)))]}
+        names = choose.some_of(dead or sorted(model.registered), 2, least=1)
+        attached = [key for key, table in sorted(model.tables.items()) if set(names) & set(table.nodes or ())]
+        tables = [_of_leaving(choose, *key) for key in choose.some_of(attached)]
+        return model, {**_NOTHING, "data_nodes": [_leaving(choose, model, name) for name in names], "hypertables": tables}
     prune = choose.one_in(6)
     nodes = [_node(choose, model, name) for name in choose.some_of(NODES, 3)]
     usable = {} if prune else {name: node.available for name, node in model.registered.items()}
@@ -72,6 +75,12 @@ def _leaving(choose: Choices, model: Model, name: str) -> Declared:
     # Where it is has to be said for the run that finds it removed already.
     port = model.places.on_host(f"{name}.example").endpoint.port
     return node_parameters(state="absent", port=port, reclaim=choose.one_of(["none", "membership", "database"]), **_place(name), **more)
+
+
+def _of_leaving(choose: Choices, schema: str, relation: str) -> Declared:
+    if choose.one_in(3):
+        return table_parameters(schema=schema, relation=relation, state="absent", time_column_name=None, drop_data=True)
+    return table_parameters(schema=schema, relation=relation)
 
 
 def _place(name: str) -> Declared:

@@ -72,7 +72,7 @@ def _place(choose: Choices, endpoint: Endpoint | None, name: str, servers: dict[
 def _registered(choose: Choices, place: Place, name: str) -> Registered:
     place.name, place.member_of = name, UUID
     available = not choose.one_in(7)
-    place.answers = not (choose.one_in(40) if available else choose.maybe())
+    place.answers = not (choose.one_in(20) if available else choose.maybe())
     # Some have moved, which is yet to be told.
     return Registered(replace(place.endpoint, port=5432) if choose.one_in(12) else place.endpoint, available)
 

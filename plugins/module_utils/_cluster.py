@@ -52,8 +52,8 @@ def observe_cluster(module: AnsibleModule, connection: Connection, access_node: 
     looks = _look_at(module, access_node, requests) if requests else {}
     jobs = observe_jobs(connection, access_node, wanted.jobs)
     roles = observe_roles(module, connection, access_node, wanted, looks)
-    errors, left_out = _observe_returning(connection, access_node, wanted) if any(node.available for node in wanted.nodes) else ([], [])
-    return ObservedCluster(access_node, looks, tables, intervals, holdings, jobs, roles, lost, left_out, errors)
+    sources, errors, left_out = _observe_returning(connection, access_node, wanted) if any(node.available for node in wanted.nodes) else ({}, [], [])
+    return ObservedCluster(access_node, looks, tables, intervals, holdings, jobs, roles, lost, left_out, sources, errors)
 
 
 # A module's files are compiled in each run: what only some runs need is not imported in the others.
@@ -73,12 +73,14 @@ def _look_at(module: AnsibleModule, access_node: AccessNode, requests: list[Look
     return look_at_nodes(module, access_node, requests)
 
 
-def _observe_returning(connection: Connection, access_node: AccessNode, wanted: WantedCluster) -> tuple[list[ClusterError], list[LeftOut]]:
-    """What forbids that data nodes are available again, and the hypertables whose new chunks go past them."""
+def _observe_returning(
+    connection: Connection, access_node: AccessNode, wanted: WantedCluster
+) -> tuple[dict[str, list[int]], list[ClusterError], list[LeftOut]]:
+    """Of data nodes that are to be available: the only whole copies that they may have, what forbids it, and the hypertables whose new chunks go past them."""
     from ansible_collections.timescaledb.multinode.plugins.module_utils._left_out import observe_left_out
-    from ansible_collections.timescaledb.multinode.plugins.module_utils._unproven import return_errors
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._unproven import observe_returns
 
-    return return_errors(connection, wanted.nodes, access_node), observe_left_out(connection, wanted.nodes, access_node)
+    return *observe_returns(connection, wanted.nodes, access_node), observe_left_out(connection, wanted.nodes, access_node)
 
 
 def observe_roles(

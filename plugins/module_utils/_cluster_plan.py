@@ -49,8 +49,9 @@ class ObservedCluster:
         jobs: the wanted jobs by name.
         roles: what the access node and the data nodes have of declared roles, schemas and extensions; empty where none are declared.
         lost: chunks that only data nodes have which are given up.
-        errors: why data nodes that are wanted available cannot be.
         left_out: hypertables whose new chunks go past data nodes that are wanted available.
+        sources: by data node that becomes available again, chunks of which it may have the only whole copy.
+        errors: why data nodes that are wanted available cannot be.
     """
 
     access_node: AccessNode
@@ -62,12 +63,13 @@ class ObservedCluster:
     roles: list[NodeState] = field(default_factory=list)
     lost: list[LostChunk] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
+    sources: dict[str, list[int]] = field(default_factory=dict)
     errors: list[ClusterError] = field(default_factory=list)
 
 
 def plan_cluster(wanted: WantedCluster, observed: ObservedCluster) -> Plan:
     """Decide the steps. Raises ClusterError(s) with every reason not to start."""
-    nodes = DataNodePlanner(observed.access_node, observed.looks)
+    nodes = DataNodePlanner(observed.access_node, observed.looks, observed.sources)
     nodes.keep([node for node in wanted.nodes if node.present])
     first = len(nodes.steps)
     registered = replace(observed.access_node, data_nodes=dict(nodes.nodes))

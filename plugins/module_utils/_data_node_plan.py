@@ -10,7 +10,7 @@ A module's files are compiled in each run, so what only changes need is not impo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -55,14 +55,20 @@ def given_up_nodes(wanted: list[WantedNode], access_node: AccessNode) -> list[st
 
 
 def plan_data_nodes(
-    wanted: list[WantedNode], access_node: AccessNode, looks: dict[Endpoint, NodeLook], holdings: list[Holding], lost: Sequence[LostChunk] = ()
+    wanted: list[WantedNode],
+    access_node: AccessNode,
+    looks: dict[Endpoint, NodeLook],
+    holdings: list[Holding],
+    lost: Sequence[LostChunk] = (),
+    sources: Mapping[str, list[int]] | None = None,
 ) -> Plan:
     """Decide the steps. Raises ClusterError(s) with every reason not to start.
 
     Args:
         lost: the chunks that only the given_up_nodes() have.
+        sources: by data node that becomes available again, chunks of which it may have the only whole copy.
     """
-    planner = DataNodePlanner(access_node, looks)
+    planner = DataNodePlanner(access_node, looks, sources)
     planner.keep([node for node in wanted if node.present])
     planner.remove([node for node in wanted if not node.present], holdings, lost)
     raise_all(planner.errors, planner.steps)
@@ -79,9 +85,10 @@ def shown(nodes: dict[str, DataNode], names: set[str]) -> list[dict[str, Any]]:
 class DataNodePlanner:
     """Collects the steps, errors and warnings for data nodes; C(nodes) are those that are registered after the steps so far."""
 
-    def __init__(self, access_node: AccessNode, looks: dict[Endpoint, NodeLook]) -> None:
+    def __init__(self, access_node: AccessNode, looks: dict[Endpoint, NodeLook], sources: Mapping[str, list[int]] | None = None) -> None:
         self._access_node = access_node
         self._looks = looks
+        self._sources = sources or {}
         self._holdings: dict[int, Holding] = {}
         self._before_removal: dict[int, Holding] = {}
         self.nodes = dict(access_node.data_nodes)
@@ -211,9 +218,13 @@ class DataNodePlanner:
         arguments = "".join(f", {argument} => %s" for argument, dummy, dummy in changes)
         values = [value for dummy, value, dummy in changes]
         danger = _UNAVAILABLE if known.available and not available else ""
-        template = "SELECT * FROM {schema}.alter_data_node(%s" + arguments + ")"
+        template, first = "SELECT * FROM {schema}.alter_data_node(%s" + arguments + ")", (node.node_name,)
+        if node.node_name in self._sources:
+            from ansible_collections.timescaledb.multinode.plugins.module_utils._unproven import alter_with_sources
+
+            template, first = alter_with_sources(node.node_name, self._sources[node.node_name], arguments)
         provides = node.node_name if endpoint in self._looks else ""
-        self._call(node, "alter", reason, template, node.node_name, *values, danger=danger, provides=provides)
+        self._call(node, "alter", reason, template, *first, *values, danger=danger, provides=provides)
         self.nodes[node.node_name] = replace(known, endpoint=endpoint, available=available)
 
     def _delete(self, node: WantedNode, known: DataNode) -> None:

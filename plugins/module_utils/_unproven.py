@@ -11,6 +11,8 @@ that was under way when it died, and has never been compared with it.
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
@@ -20,12 +22,36 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_node
 _BEGUN = "SELECT EXISTS (SELECT FROM _timescaledb_catalog.chunk_copy_operation WHERE source_node_name::text = ANY (%s)) AS begun"
 
 
-def return_errors(connection: Connection, wanted: list[WantedNode], access_node: AccessNode) -> list[ClusterError]:
-    """The data nodes that are to be available again and may have the only whole copy of a chunk, which they would lose. Asks nothing where none is."""
+# As alter_data_node(), for a data node that may have the only whole copy of chunks. Where the access node has just forgotten one of them, it fails; nobody
+# can have it forgotten meanwhile.
+_ALTER = """
+WITH held AS (SELECT FROM _timescaledb_catalog.chunk_data_node WHERE node_name::text = %s AND chunk_id = ANY (%s) FOR UPDATE),
+     node AS (SELECT CASE WHEN count(*) = %s THEN %s::name ELSE (%s || count(*))::int::text::name END AS name FROM held)
+SELECT altered.* FROM node, LATERAL {{schema}}.alter_data_node(node.name{arguments}) AS altered
+"""
+_FORGOTTEN = "a chunk of which it may have the only whole copy was written to without it at this moment: run the task again, which says more. Chunks left: "
+
+
+def alter_with_sources(node_name: str, chunk_ids: list[int], arguments: str) -> tuple[str, tuple[Any, ...]]:
+    """The statement's template and its first values.
+
+    Args:
+        chunk_ids: what observe_returns() gave for that data node.
+        arguments: those behind the data node's name.
+    """
+    return _ALTER.format(arguments=arguments).strip(), (node_name, chunk_ids, len(chunk_ids), node_name, _FORGOTTEN)
+
+
+def observe_returns(
+    connection: Connection, wanted: list[WantedNode], access_node: AccessNode
+) -> tuple[dict[str, list[int]], list[ClusterError]]:
+    """By data node that is to be available again, chunks of which it may have the only whole copy; and those that would lose one, for the access node
+    has forgotten it. Asks nothing where no data node is.
+    """
     known = access_node.data_nodes
     names = [node.node_name for node in wanted if node.present and node.available and node.node_name in known and not known[node.node_name].available]
     if not names or not connection.run(Statement(_BEGUN, values=(names,)), "access node")[0]["begun"]:
-        return []
+        return {}, []
     # A module's files are compiled in each run, and this is rare.
     from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import forgotten_source, has_to_wait, is_undone
     from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import read_chunks, read_operations
@@ -33,10 +59,15 @@ def return_errors(connection: Connection, wanted: list[WantedNode], access_node:
     available = {name for name, node in known.items() if node.available}
     chunks = read_chunks(connection)
     errors = []
+    sources: dict[str, list[int]] = {}
     for operation in read_operations(connection):
         chunk = chunks.get(operation.chunk_id)
-        if operation.source not in names or chunk is None or operation.source in chunk.nodes or operation.destination not in chunk.nodes:
+        if operation.source not in names or chunk is None or operation.destination not in chunk.nodes:
             continue
-        if is_undone(operation, chunk.nodes) and has_to_wait(operation, chunk.nodes, available):
+        if not is_undone(operation, chunk.nodes) or not has_to_wait(operation, chunk.nodes, available):
+            continue
+        if operation.source in chunk.nodes:
+            sources.setdefault(operation.source, []).append(chunk.id)
+        else:
             errors.append(forgotten_source(operation, chunk, str(known[operation.source].endpoint)))
-    return errors
+    return sources, errors

@@ -140,7 +140,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings im
 from ansible_collections.timescaledb.multinode.plugins.module_utils._left_out import observe_left_out, steps_to_take_in
 from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import look_at_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan, State
-from ansible_collections.timescaledb.multinode.plugins.module_utils._unproven import return_errors
+from ansible_collections.timescaledb.multinode.plugins.module_utils._unproven import observe_returns
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import node_list, node_options, release_errors, wanted_nodes
 
 
@@ -154,8 +154,8 @@ def make_plan(module: AnsibleModule, connection: Connection, access_node: Access
     available = {name for name, node in access_node.data_nodes.items() if node.available}
     lost = observe_lost(connection, given_up_nodes(wanted, access_node))
     holdings = observe_holdings(connection, leaving, available)
-    errors = return_errors(connection, wanted, access_node)
-    plan = noting(errors, lambda: plan_data_nodes(wanted, access_node, looks, holdings, lost), Plan([], {}, {}))
+    sources, errors = observe_returns(connection, wanted, access_node)
+    plan = noting(errors, lambda: plan_data_nodes(wanted, access_node, looks, holdings, lost, sources), Plan([], {}, {}))
     raise_all(errors)
     plan.steps += steps_to_take_in(observe_left_out(connection, wanted, access_node), access_node)
     return plan

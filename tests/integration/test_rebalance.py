@@ -12,7 +12,7 @@ from _cluster import CLUSTER, DATA_NODE, Cluster
 from _fleet import MODULE, Fleet, Writers
 from _modules import start_module
 from _prepared import gid_of
-from ansible_collections.timescaledb.multinode.plugins.module_utils import _connection, _rebalance_mover
+from ansible_collections.timescaledb.multinode.plugins.module_utils import _connection, _rebalance_mover, _unproven
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_run import Runner
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
@@ -439,6 +439,45 @@ def test_a_source_that_was_forgotten_since_is_not_dropped_for_a_copy_that_was_ne
     fleet.cluster.query("DELETE FROM _timescaledb_catalog.chunk_copy_operation")
     fleet.cluster.succeed(DATA_NODE, node_name="m1", available=True)
     assert chunk not in fleet.chunks_on("m1")
+
+
+def test_a_source_that_is_forgotten_at_the_moment_in_which_it_is_back_is_not_dropped(fleet, monkeypatch):
+    fleet.register("m1", "m2")
+    fleet.distribute(days=1)
+    fleet.cluster.query("SELECT set_replication_factor('t', 2)")
+    database = fleet.cluster.database
+    (chunk,) = sorted(fleet.known_on("m1"))[:1]
+    table = f"_timescaledb_internal.{chunk}"
+    fleet.die_after("complete", f"CALL timescaledb_experimental.copy_chunk('{table}', 'm1', 'm2', 'tsmn_died')")
+    device, when = fleet["m1"].query(database, f"SELECT device, time FROM {table} LIMIT 1")[0]
+    fleet.cluster.query("SELECT alter_data_node('m1', available => false)")
+    check_returns = _unproven.check_returns
+
+    def write_after(*arguments):
+        found = check_returns(*arguments)
+        fleet.cluster.query("INSERT INTO t VALUES (%s, %s, 0)", when, device)
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_unproven, "check_returns", write_after)
+        result = fleet.cluster.run(DATA_NODE, node_name="m1", available=True)
+    assert result["failed"] and "it may have the only whole copy was written to without it at this moment" in result["msg"]
+    assert chunk in fleet.chunks_on("m1") - fleet.known_on("m1") and fleet.cluster.nodes()["m1"][3] is False
+    fleet.cluster.refuse(DATA_NODE, "never compared", chunk, node_name="m1", available=True)
+
+
+def test_a_source_that_was_not_written_to_is_back_as_it_was(fleet):
+    fleet.register("m1", "m2")
+    fleet.distribute(days=1)
+    (chunk,) = sorted(fleet.known_on("m1"))[:1]
+    fleet.die_after("complete", f"CALL timescaledb_experimental.copy_chunk('_timescaledb_internal.{chunk}', 'm1', 'm2', 'tsmn_died')")
+    rows = fleet.cluster.query("SELECT count(*), sum(value) FROM t")
+    fleet.cluster.query("SELECT alter_data_node('m1', available => false)")
+    fleet.cluster.converge(DATA_NODE, node_name="m1", available=True)
+    assert chunk in fleet.chunks_on("m1") & fleet.known_on("m1") and fleet.cluster.query("SELECT count(*), sum(value) FROM t") == rows
+    fleet.cluster.query("SELECT alter_data_node('m1', available => false)")
+    fleet.cluster.converge(CLUSTER, data_nodes=[dict(node_name="m1", available=True)])
+    fleet.converge(state="drained", nodes=["m1"])
 
 
 def test_a_move_leaves_the_catalogue_in_the_moment_in_which_its_old_copy_is_dropped(fleet, monkeypatch):

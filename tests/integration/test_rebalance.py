@@ -451,15 +451,15 @@ def test_a_source_that_is_forgotten_at_the_moment_in_which_it_is_back_is_not_dro
     fleet.die_after("complete", f"CALL timescaledb_experimental.copy_chunk('{table}', 'm1', 'm2', 'tsmn_died')")
     device, when = fleet["m1"].query(database, f"SELECT device, time FROM {table} LIMIT 1")[0]
     fleet.cluster.query("SELECT alter_data_node('m1', available => false)")
-    check_returns = _unproven.check_returns
+    observe_returns = _unproven.observe_returns
 
     def write_after(*arguments):
-        found = check_returns(*arguments)
+        found = observe_returns(*arguments)
         fleet.cluster.query("INSERT INTO t VALUES (%s, %s, 0)", when, device)
         return found
 
     with monkeypatch.context() as patched:
-        patched.setattr(_unproven, "check_returns", write_after)
+        patched.setattr(_unproven, "observe_returns", write_after)
         result = fleet.cluster.run(DATA_NODE, node_name="m1", available=True)
     assert result["failed"] and "it may have the only whole copy was written to without it at this moment" in result["msg"]
     assert chunk in fleet.chunks_on("m1") - fleet.known_on("m1") and fleet.cluster.nodes()["m1"][3] is False

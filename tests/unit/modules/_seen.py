@@ -12,13 +12,12 @@ from _job_model import JOB_INTERVALS, Jobs
 from _model import Model
 from _place_model import Place
 from _table_model import INTERVALS, Key, ModelTable
-from ansible_collections.timescaledb.multinode.plugins.module_utils import _node_look, _role_look
+from ansible_collections.timescaledb.multinode.plugins.module_utils import _access_node, _role_look
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._cluster import observe_roles
 from ansible_collections.timescaledb.multinode.plugins.module_utils._cluster_plan import ObservedCluster, plan_cluster
-from ansible_collections.timescaledb.multinode.plugins.module_utils._converge import _check_reach
 from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import given_up_nodes, looks_needed
-from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
+from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import Holding, LostChunk, Placement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_plan import leaving_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._job_procedures import PROCEDURES, body
@@ -26,13 +25,13 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._jobs import
 from ansible_collections.timescaledb.multinode.plugins.module_utils._left_out import LeftOut
 from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import LookRequest, NodeLook
 from ansible_collections.timescaledb.multinode.plugins.module_utils._privileges import Object
+from ansible_collections.timescaledb.multinode.plugins.module_utils._readiness import node_errors
 from ansible_collections.timescaledb.multinode.plugins.module_utils._role_state import ACCESS_NODE, PUBLIC, Extension, Held, NodeState, Owned
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Plan
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import Dimension, Table
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_cluster import WantedCluster, wanted_cluster
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import WantedHypertable
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_jobs import WantedJob
-from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import check_release
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_roles import WantedRoles
 
 CHUNKS = "_timescaledb_internal"
@@ -42,15 +41,14 @@ def planned(model: Model, declared: dict[str, Any]) -> Plan:
     """As the module plans. Raises ClusterError."""
     seen = access_node_of(model)
     wanted = wanted_cluster(declared, seen, distributed(model))
-    check_release(wanted.nodes, seen)
     plan = plan_cluster(wanted, observed(model, seen, wanted))
 
     def connect_with(module: Any, parameters: dict[str, Any]) -> tuple[Any, str]:
         endpoint = Endpoint(parameters["host"], parameters["port"], parameters["dbname"])
         return (Mock(), "") if model.places.on_host(endpoint.host).is_at(endpoint) else (None, "it does not answer")
 
-    with patch.object(_node_look, "connect_with", connect_with):
-        _check_reach(None, seen, plan)
+    with patch.object(_access_node, "connect_with", connect_with):
+        raise_all(node_errors(None, seen, plan.steps))
     return plan
 
 

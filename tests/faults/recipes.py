@@ -170,7 +170,6 @@ DO $lock$ BEGIN
   EXECUTE (SELECT format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', srrelid::regclass) FROM pg_subscription_rel LIMIT 1);
 END $lock$"""
 _OURS = "SELECT FROM _timescaledb_catalog.chunk_copy_operation o WHERE o.operation_id LIKE 'tsmn%'"
-_SOURCE_LEFT = "NOT EXISTS (SELECT FROM _timescaledb_catalog.chunk_data_node d WHERE d.chunk_id = o.chunk_id AND d.node_name = o.source_node_name)"
 
 
 def _copy_steps(destinations: tuple[str, ...] = (), moves: bool = True) -> dict[str, Hold]:
@@ -185,7 +184,8 @@ def _copy_steps(destinations: tuple[str, ...] = (), moves: bool = True) -> dict[
     if moves:
         steps.append(on_table("two-phase commit of the drop", ACCESS_NODE, "_timescaledb_catalog.remote_txn", f"{_OURS} AND o.completed_stage = 'complete'"))
         steps.append(on_table("the old copy is dropped", ACCESS_NODE, "_timescaledb_catalog.chunk_data_node", f"{_OURS} AND o.completed_stage = 'complete'"))
-        ended = f"{_OURS} AND o.completed_stage = 'complete' AND {_SOURCE_LEFT}"
+        # In the transaction of the drop.
+        ended = f"{_OURS} AND o.completed_stage = 'complete'"
         steps.append(on_table("the operation is forgotten", ACCESS_NODE, "_timescaledb_catalog.chunk_copy_operation", ended))
     else:
         steps.append(on_table("writers are told", ACCESS_NODE, "_timescaledb_catalog.hypertable", f"{_OURS} AND o.completed_stage = 'complete'"))

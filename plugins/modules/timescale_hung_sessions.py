@@ -48,6 +48,7 @@ extends_documentation_fragment:
   - timescaledb.multinode._attributes
   - timescaledb.multinode._login
 notes:
+  - O(session_role) is the role that data nodes are asked as. Sessions of the access node are seen and ended as the role that logs in.
   - Make the data nodes unavailable first, as M(timescaledb.multinode.timescale_failover) does. Otherwise others hang soon.
   - TimescaleDB 2.13.1 may crash where a session is ended that was about to begin its C(COPY) to a data node. That ends all sessions of the access node.
 seealso:
@@ -77,6 +78,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import connect_as_login, login_argument_spec
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hung_sessions import Ended, HungSessions
+from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 
 
 def end_sessions(module: AnsibleModule) -> Ended:
@@ -90,7 +92,10 @@ def end_sessions(module: AnsibleModule) -> Ended:
     )
     connection = connect_as_login(module)
     try:
-        return HungSessions(module, connection, observe_access_node(connection)).end()
+        access_node = observe_access_node(connection)
+        # Data nodes let the other role in. Sessions of others are seen and ended as who logs in, who may be more.
+        connection.run(Statement("RESET ROLE"), "session of the access node")
+        return HungSessions(module, connection, access_node).end()
     finally:
         connection.close()
 

@@ -97,9 +97,14 @@ def _foresee(planner: HypertablePlanner, nodes: list[NodeState]) -> None:
         return
     for node in nodes:
         if node is not access_node and node.name not in is_there.data_nodes:
-            if planner.wanted.drops_table_on(node.name) and node.name in found.data_nodes:
+            if node.name in found.data_nodes and planner.wanted.drops_table_on(node.name):
                 node.relations.pop(table, None)
                 node.acl.pop(table, None)
+            elif node.name in found.data_nodes and found.owner != is_there.owner:
+                # The table has a new owner before it is taken from the node, which keeps its part.
+                node.acl.setdefault(table, {}).pop(found.owner, None)
+                node.held(table, is_there.owner).grant(frozenset(PRIVILEGES["table"]))
+                node.relations[table] = Relation(is_there.owner)
             continue
         if node is not access_node and node.name not in found.data_nodes:
             # It gets what the access node has.

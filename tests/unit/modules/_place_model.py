@@ -21,12 +21,14 @@ class Unforeseen(AssertionError):
     """The server would have refused, for a role on a data node is not what a table on it needs. Only who declares the role has it foreseen.
 
     Args:
+        node_name: the data node.
         schema: where the role may not create tables; None where there is no such role.
     """
 
-    def __init__(self, role: str, schema: str | None = None) -> None:
+    def __init__(self, role: str, node_name: str, schema: str | None = None) -> None:
         super().__init__(f"role {role} may not create tables in {schema}" if schema else f"role {role} does not exist")
         self.role = role
+        self.node_name = node_name
         self.schema = schema
 
 
@@ -137,13 +139,13 @@ class Places(Roles):
         place, here = self.of(name), self.access_node
         require(table.schema in place.schemas, f"schema does not exist on {place.name}")
         if owner != here.login and not self._may_create(place, table.schema, owner):
-            raise Unforeseen(owner, table.schema)
+            raise Unforeseen(owner, place.name, table.schema)
         self.make_table(place, table, owner)
         place.parts.add(table)
         for role, held in here.acl.get(table, {}).items():
             if role != here.relations[table].owner and held.all:
                 if role not in place.roles:
-                    raise Unforeseen(role)
+                    raise Unforeseen(role, place.name)
                 place.held(table, role).grant(held.all)
 
     def _may_create(self, place: Place, schema: str, owner: str) -> bool:
@@ -160,8 +162,10 @@ class Places(Roles):
     def give(self, place: Place, table: Object, owner: str) -> None:
         """The new owner takes the old one's place in the list of privileges (aclnewowner() in PostgreSQL)."""
         if owner not in place.roles:
-            raise Unforeseen(owner)
+            raise Unforeseen(owner, place.name)
         old = place.relations[table]
+        if owner == old.owner:
+            return
         place.held(table, owner).grant(place.acl[table].pop(old.owner, Held()).all)
         place.relations[table] = replace(old, owner=owner)
 

@@ -52,6 +52,13 @@ def test_default_privileges_of_who_makes_the_table_are_foreseen(maker):
     assert ('role "q" on data node "dn2"', "revoke") in done
 
 
+def test_what_is_left_on_a_detached_data_node_has_the_new_owner_too():
+    model = small_cluster(owner="r")
+    roles = [role("r", grants=[dict(READ_A, objs=None)])]
+    done = actions(model, task(roles=roles, hypertables=[table(owner="q", data_nodes=["dn1"])]))
+    assert ('role "r" on data node "dn2"', "grant") in done
+
+
 @pytest.mark.parametrize("found, declared, refused", [({}, dict(owner="r"), "change its owner"), (dict(indexes=set()), {}, "create its default indexes")])
 def test_statements_about_a_table_need_all_its_data_nodes_available(found, declared, refused):
     model = small_cluster(**found)

@@ -62,7 +62,7 @@ def try_definitions(connection: Connection, tables: list[WantedHypertable], miss
     finally:
         with suppress(ClusterError):
             connection.run(_ROLLBACK, "definitions of tables")
-    trials = {key: Trial(turn, shapes[key]) for turn, key in enumerate(made)}
+    trials = {key: Trial(turn, shapes.get(key)) for turn, key in enumerate(made)}
     return trials | {key: Trial(len(made), error=error if error.sqlstate != _LOCK_NOT_AVAILABLE else None) for key, error in refused.items()}
 
 

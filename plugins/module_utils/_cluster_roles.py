@@ -100,7 +100,7 @@ def _foresee(planner: HypertablePlanner, nodes: list[NodeState]) -> None:
             if node.name in found.data_nodes and planner.wanted.drops_table_on(node.name):
                 node.relations.pop(table, None)
                 node.acl.pop(table, None)
-            elif node.name in found.data_nodes and found.owner != is_there.owner:
+            elif node.name in found.data_nodes and found.owner != is_there.owner and planner.new_nodes():
                 # The table has a new owner before it is taken from the node, which keeps its part.
                 node.acl.setdefault(table, {}).pop(found.owner, None)
                 node.held(table, is_there.owner).grant(frozenset(PRIVILEGES["table"]))

@@ -54,20 +54,26 @@ class Change(HypertablePlanner):
         self.check_interval(time.type if time else None)
         if self.errors:
             return
-        if self.wanted.owner not in (None, self.found.owner):
-            self._check_available("change its owner", self.found.data_nodes)
-        # attach_data_node() logs in to the data node as the owner.
-        self.give_to_owner(self.wanted.owner, self.found.data_nodes)
+        if self.new_nodes():
+            # attach_data_node() logs in to the data node as the owner.
+            self._change_owner()
         self._set_interval()
         self._set_factor(lower=True)
         self._attach()
         self._detach()
+        # A data node that leaves the cluster may lack the new owner.
+        self._change_owner()
         self._set_factor(lower=False)
         self._set_partitions()
         if self.wanted.create_default_indexes and missing_indexes(self.after):
             self._check_available("create its default indexes", self.after.data_nodes)
             for columns in missing_indexes(self.after):
                 self._create_index(columns)
+
+    def _change_owner(self) -> None:
+        if self.wanted.owner not in (None, self.after.owner):
+            self._check_available("change its owner", self.after.data_nodes)
+            self.give_to_owner(self.wanted.owner, self.after.data_nodes)
 
     def _check_available(self, change: str, nodes: tuple[str, ...]) -> None:
         """What TimescaleDB sends as a statement it sends to all data nodes or refuses (dist_ddl_state_add_data_node_list_from_ht() of 2.13.1)."""

@@ -96,6 +96,19 @@ def test_roles_that_go_after_the_tables_of_their_owner_are_given_away(roles, dec
     assert owners(roles) == dict.fromkeys(NODES, "postgres")
 
 
+def test_new_role_as_owner_in_the_run_in_which_a_data_node_leaves(roles, declared):
+    """That data node does not get the role."""
+    converge(roles, **declared)
+    new = dict(OWNER, name="new owner")
+    leaving = dict(node_name="dn3", state="absent")
+    changed = dict(declared, data_nodes=[*declared["data_nodes"][:2], leaving], roles=[*declared["roles"], new], hypertables=[table(owner=new["name"])])
+    roles.cluster.succeed(CLUSTER, **changed)
+    assert owners(roles) == dict.fromkeys(NODES[:3], new["name"]) | {"dn3": OWNER["name"]}
+    assert "dn3" not in roles.nodes_with(new["name"]) and "dn3" not in roles.cluster.nodes()
+    del roles.servers["dn3"]
+    unchanged(roles, **changed)
+
+
 def test_all_reasons_at_once(roles, declared, closed_port):
     """Those of data nodes, roles and hypertables."""
     declared["data_nodes"].append(dict(node_name="dn9", host="127.0.0.1", port=closed_port))

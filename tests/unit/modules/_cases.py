@@ -47,7 +47,7 @@ def is_declared(unforeseen: Unforeseen, declared: Declared) -> bool:
     row: dict[str, Any] = next((row for row in declared["roles"] or () if row["name"] == unforeseen.role), {"state": "absent"})
     staying = {row["node_name"] for row in declared["data_nodes"] if row["state"] == "present"}
     leaving = {row["node_name"] for row in declared["data_nodes"]} - staying
-    # A data node that leaves gets no roles, and is told a table's new owner all the same: that step fails, and it is not foreseen.
+    # A data node that leaves gets no roles, and is told a table's new owner all the same where another one joins: that step fails, and it is not foreseen.
     if row["state"] == "absent" or unforeseen.node_name in leaving or (declared["prune"] and unforeseen.node_name not in staying):
         return False
     return unforeseen.schema is None or (row["login"] is not False and unforeseen.schema in (row["distributed_hypertables_in"] or ()))

@@ -52,11 +52,16 @@ def test_default_privileges_of_who_makes_the_table_are_foreseen(maker):
     assert ('role "q" on data node "dn2"', "revoke") in done
 
 
-def test_what_is_left_on_a_detached_data_node_has_the_new_owner_too():
-    model = small_cluster(owner="r")
+@pytest.mark.parametrize("joins", [False, True])
+def test_what_is_left_on_a_detached_data_node_has_the_new_owner_only_where_another_one_joins(joins):
+    """That one is attached as the new owner. Otherwise a data node that leaves need not have that role."""
+    model = small_cluster(owner="r", nodes=["dn1", "dn2"] if not joins else ["dn2"])
+    model.places.of("dn1").held(Object("schema", "", "public"), "q").grant(frozenset({"USAGE", "CREATE"}))
     roles = [role("r", grants=[dict(READ_A, objs=None)])]
     done = actions(model, task(roles=roles, hypertables=[table(owner="q", data_nodes=["dn1"])]))
-    assert ('role "r" on data node "dn2"', "grant") in done
+    assert (('role "r" on data node "dn2"', "grant") in done) is joins
+    of_table = [action for subject, action in done if "hypertable" in subject]
+    assert of_table == (["alter", "attach", "detach"] if joins else ["detach", "alter"])
 
 
 @pytest.mark.parametrize("found, declared, refused", [({}, dict(owner="r"), "change its owner"), (dict(indexes=set()), {}, "create its default indexes")])

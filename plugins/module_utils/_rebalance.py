@@ -12,10 +12,11 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, observe_access_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, connect_as_login
+from ansible_collections.timescaledb.multinode.plugins.module_utils._copy_operations import read_placement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_estimate import assumed_seconds, too_long
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import RebalancePlan, Wanted, check_capacity, check_wanted, plan_moves
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import observe_fleet, read_placement
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import observe_fleet
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_names import check_names
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_reach import check_reach
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_run import Runner

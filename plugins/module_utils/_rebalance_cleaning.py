@@ -12,9 +12,17 @@ from contextlib import closing, suppress
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, reach_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection
+from ansible_collections.timescaledb.multinode.plugins.module_utils._copy_operations import (
+    WITH_COPY,
+    Operation,
+    PlacedChunk,
+    has_arrived,
+    has_to_wait,
+    is_undone,
+)
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import WITH_COPY, has_arrived, has_to_wait, is_undone, same_factor
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Hypertable, Operation, PlacedChunk
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import same_factor
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Hypertable
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_remains import HALF_COPIES, drop_half_copy, drop_remains, patiently
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 

@@ -13,23 +13,26 @@ from typing import Any
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._compression import compression_on
+from ansible_collections.timescaledb.multinode.plugins.module_utils._copy_operations import (
+    PREFIX,
+    Operation,
+    PlacedChunk,
+    forgotten_source,
+    has_arrived,
+    has_to_wait,
+    is_undone,
+)
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_fleet import Fleet, FleetNode, Goal, Move, Rebalance
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Hypertable, Observed, Operation, PlacedChunk
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Hypertable, Observed
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_plan import plan_rebalance
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_remains import PREFIX
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement, Step
 from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import OPERATION_ID
 
-# Stages after which the access node knows of the copy.
-WITH_COPY = ("attach_chunk", "attach_compressed_chunk", "delete_chunk", "complete")
 TOO_LONG_REMEDY = (
     "Compress chunks that are not, let fewer moves at a time share disks and network (option concurrency), or have rows get there faster; "
     "a shorter chunk_time_interval makes chunks to come smaller"
 )
-# Stages after which the old copy of a move is dropped, with the note of the stage in one transaction.
-_WITHOUT_SOURCE = ("delete_chunk", "complete")
-
 # As the server does it for a chunk that is written to while it has too few copies on available data nodes (chunk_update_stale_metadata() in
 # tsl/src/chunk.c). One that has enough of them it sends to all data nodes that it knows of, the dead one included, and crashes (seen on 2.13.1).
 _GIVE_UP = """
@@ -282,21 +285,6 @@ def _of_kept(kept: list[Operation], observed: Observed) -> list[str]:
     return texts
 
 
-def forgotten_source(operation: Operation, chunk: PlacedChunk, host: str | None = None) -> ClusterError:
-    """What stays as it is where the access node has forgotten the source of a copy that was never compared, and what can be done about it."""
-    cause = (
-        f'copy operation "{operation.operation_id}" from data node "{operation.source}" to "{operation.destination}" stopped after '
-        f"{operation.completed_stage}, so that its copy was never compared, and was written to since without its source, which the access node has forgotten "
-        f'as stale: the table of that name on "{operation.source}" may have rows that no other data node has, and is dropped where that node is made available'
-    )
-    remedy = (
-        f'while "{operation.source}" is unavailable, insert into the hypertable what its table has and the copy on "{operation.destination}" lacks '
-        "(docs/repair.md shows how), or accept that it is lost; then DELETE FROM _timescaledb_catalog.chunk_copy_operation "
-        f"WHERE operation_id = '{operation.operation_id}' on the access node, and run the task again"
-    )
-    return ClusterError(str(chunk), cause, remedy, host)
-
-
 def _still_running(operation: Operation) -> ClusterError:
     cause = f"it is still running, in the access node's process {operation.running}, at stage {operation.completed_stage}"
     return ClusterError(f'copy operation "{operation.operation_id}"', cause, "wait for its end, or end that process and run the task again")
@@ -327,36 +315,6 @@ def _forget_leftovers(observed: Observed, leftovers: list[Operation], available:
 def _remains(observed: Observed) -> list[tuple[str, str]]:
     known = {operation.operation_id for operation in observed.operations}
     return [(node, name) for node, capacity in sorted(observed.capacities.items()) for name in capacity.remains if name not in known]
-
-
-def has_to_wait(operation: Operation, nodes: tuple[str, ...], available: set[str]) -> bool:
-    """Whether no other available data node has the chunk, as the access node knows: what the operation made or began may lack rows that only its source has.
-
-    The source is dead then; or it was, and has been forgotten by the access node: the server does so where it writes to the copy.
-    """
-    others = available.intersection(nodes) - {operation.destination}
-    return not (others or has_arrived(operation, nodes))
-
-
-def has_arrived(operation: Operation, nodes: tuple[str, ...]) -> bool:
-    """Whether a move has dropped the old copy: all is done but for the entry, and the new copy may be the only one.
-
-    That the access node does not know of the old one any more does not tell. It also forgets one on a dead data node, whatever the new one lacks. None of
-    ours is found so: it leaves the catalogue in the transaction that drops the old copy.
-    """
-    dropped = operation.deletes and operation.completed_stage in _WITHOUT_SOURCE
-    return dropped and operation.destination in nodes and operation.source not in nodes
-
-
-def is_undone(operation: Operation, nodes: tuple[str, ...]) -> bool:
-    """Whether the copy that an operation made goes when it is cleaned up.
-
-    One that did not come to its end may lack rows that came meanwhile. So may one of ours, which was never compared with its source: our moves are taken
-    from the catalogue when they have been.
-    """
-    if has_arrived(operation, nodes):
-        return False
-    return operation.completed_stage != "complete" or (operation.operation_id.startswith(PREFIX) and operation.destination in nodes)
 
 
 def _fleet(wanted: Wanted, access_node: AccessNode, observed: Observed, names: list[str]) -> Fleet:

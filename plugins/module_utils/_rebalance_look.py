@@ -15,6 +15,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode, reach_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._compression import COMPRESSION
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
+from ansible_collections.timescaledb.multinode.plugins.module_utils._copy_operations import CHUNKS, Operation, PlacedChunk, read_operations
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._healing import healing_steps
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_remains import REMAINS
@@ -27,25 +28,6 @@ SELECT h.id, h.schema_name AS schema, h.table_name AS relation, h.replication_fa
        (SELECT jsonb_object_agg(node_name, block_chunks) FROM _timescaledb_catalog.hypertable_data_node d WHERE d.hypertable_id = h.id) AS attached
   FROM _timescaledb_catalog.hypertable h WHERE h.replication_factor > 0 ORDER BY h.id
 """
-_CHUNKS = """
-SELECT c.id, c.hypertable_id, c.schema_name AS schema, c.table_name AS relation,
-       (SELECT s.range_start FROM _timescaledb_catalog.chunk_constraint k
-          JOIN _timescaledb_catalog.dimension_slice s ON s.id = k.dimension_slice_id
-          JOIN _timescaledb_catalog.dimension d ON d.id = s.dimension_id AND d.interval_length IS NOT NULL
-         WHERE k.chunk_id = c.id ORDER BY d.id LIMIT 1) AS begin,
-       (SELECT array_agg(node_name::text) FROM _timescaledb_catalog.chunk_data_node d WHERE d.chunk_id = c.id) AS nodes
-  FROM _timescaledb_catalog.chunk c JOIN _timescaledb_catalog.hypertable h ON h.id = c.hypertable_id
- WHERE h.replication_factor > 0 AND NOT c.dropped ORDER BY c.id
-"""
-# An operation runs as long as the session that began it is busy. What began before that session did is another one's.
-_OPERATIONS = """
-SELECT o.operation_id::text AS operation_id, o.completed_stage::text AS completed_stage, o.chunk_id, o.source_node_name::text AS source,
-       o.dest_node_name::text AS destination, a.pid AS running, o.delete_on_source_node AS deletes
-  FROM _timescaledb_catalog.chunk_copy_operation o
-  LEFT JOIN pg_stat_activity a ON a.pid = o.backend_pid AND a.datname = current_database() AND a.backend_start <= o.time_start AND a.state <> 'idle'
- ORDER BY o.time_start, 1
-"""
-
 # The rows of a compressed chunk are in a chunk of another hypertable.
 _SIZES = """
 SELECT c.schema_name AS schema, c.table_name AS relation, sum(pg_total_relation_size(t.oid))::bigint AS bytes
@@ -96,39 +78,6 @@ class Hypertable:
 
 
 @dataclass(frozen=True)
-class PlacedChunk:
-    """A chunk, the bytes of one copy and the data nodes that have one."""
-
-    id: int
-    hypertable_id: int
-    schema: str
-    relation: str
-    begin: int
-    nodes: tuple[str, ...]
-    bytes: int
-
-    def __str__(self) -> str:
-        return f'chunk "{self.schema}"."{self.relation}"'
-
-
-@dataclass(frozen=True)
-class Operation:
-    """An entry of the catalogue of copied and moved chunks.
-
-    Args:
-        deletes: TimescaleDB itself drops the old copy, in the stage delete_chunk. Not where the operation is ours.
-    """
-
-    operation_id: str
-    completed_stage: str
-    chunk_id: int
-    source: str
-    destination: str
-    running: int | None = None
-    deletes: bool = False
-
-
-@dataclass(frozen=True)
 class Capacity:
     """What a data node's settings allow for.
 
@@ -171,8 +120,8 @@ class Observed:
 def observe_fleet(module: AnsibleModule, connection: Connection, access_node: AccessNode) -> Observed:
     """Read it; data nodes are asked side by side. Raises ClusterError where an available one does not answer."""
     hypertables = {row["id"]: Hypertable(**row) for row in _rows(connection, _HYPERTABLES)}
-    rows = _rows(connection, _CHUNKS)
-    observed = Observed(hypertables, {}, [Operation(**row) for row in _rows(connection, _OPERATIONS)])
+    rows = _rows(connection, CHUNKS)
+    observed = Observed(hypertables, {}, read_operations(connection))
     sizes = _ask_data_nodes(module, access_node, observed)
     observed.healing = healing_steps(module, connection, access_node, access_node.data_nodes)
     for row in rows:
@@ -182,21 +131,6 @@ def observe_fleet(module: AnsibleModule, connection: Connection, access_node: Ac
         observed.chunks[row["id"]] = PlacedChunk(**row, nodes=nodes, bytes=size)
     observed.stale = {node: set(left) for node, left in sizes.items()}
     return observed
-
-
-def read_chunks(connection: Connection) -> dict[int, PlacedChunk]:
-    """All chunks with the data nodes that have a copy now, without their sizes."""
-    return {row["id"]: PlacedChunk(**dict(row, nodes=tuple(sorted(row["nodes"] or ()))), bytes=0) for row in _rows(connection, _CHUNKS)}
-
-
-def read_placement(connection: Connection) -> dict[int, tuple[str, ...]]:
-    """By chunk, the data nodes that have a copy now."""
-    return {row["id"]: tuple(sorted(row["nodes"] or ())) for row in _rows(connection, _CHUNKS)}
-
-
-def read_operations(connection: Connection) -> list[Operation]:
-    """What is in the catalogue of copied and moved chunks now."""
-    return [Operation(**row) for row in _rows(connection, _OPERATIONS)]
 
 
 def _rows(connection: Connection, query: str) -> list[dict[str, Any]]:

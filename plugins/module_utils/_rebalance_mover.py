@@ -40,6 +40,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import WITHOUT_LIBRARIES, Connection, connect_as_login
+from ansible_collections.timescaledb.multinode.plugins.module_utils._copy_operations import read_operations, read_placement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import UNDEFINED_OBJECT, ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_cleaning import (
     DIRECTLY,
@@ -51,7 +52,6 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_c
     is_there,
 )
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import TOO_LONG_REMEDY, ChunkMove, give_up, same_factor
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import read_operations, read_placement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 
 COPY = "CALL timescaledb_experimental.copy_chunk(format('%%I.%%I', %s::text, %s::text)::regclass, %s, %s, %s)"

@@ -14,11 +14,9 @@ from collections.abc import Callable
 from time import sleep
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
+from ansible_collections.timescaledb.multinode.plugins.module_utils._copy_operations import PREFIX
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
-
-# Begins the operation_id of every move of ours.
-PREFIX = "tsmn_"
 
 # A subscription's first copy of a table has a slot of its own (ReplicationSlotNameForTablesync() in PostgreSQL's tablesync.c), which is of no use to
 # anybody where the database publishes nothing any more.

@@ -17,13 +17,13 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._apply import apply_steps
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
+from ansible_collections.timescaledb.multinode.plugins.module_utils._copy_operations import PREFIX, read_operations, read_placement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_cleaning import Cleaner
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_estimate import seconds_left, too_long
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import ChunkMove, RebalancePlan
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Observed, read_operations, read_placement
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Observed
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_mover import ChunkMover
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_remains import PREFIX
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_text import too_long_warning
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 

@@ -9,14 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.timescaledb.multinode.plugins.module_utils._copy_operations import WITH_COPY
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_estimate import BYTES_A_SECOND, SECONDS_A_CHUNK, duration
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import (
-    TOO_LONG_REMEDY,
-    WITH_COPY,
-    ChunkMove,
-    RebalancePlan,
-    copies_kept,
-)
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import TOO_LONG_REMEDY, ChunkMove, RebalancePlan, copies_kept
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Observed
 
 

@@ -53,8 +53,13 @@ def observe_returns(
     if not names or not connection.run(Statement(_BEGUN, values=(names,)), "access node")[0]["begun"]:
         return {}, []
     # A module's files are compiled in each run, and this is rare.
-    from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import forgotten_source, has_to_wait, is_undone
-    from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import read_chunks, read_operations
+    from ansible_collections.timescaledb.multinode.plugins.module_utils._copy_operations import (
+        forgotten_source,
+        has_to_wait,
+        is_undone,
+        read_chunks,
+        read_operations,
+    )
 
     available = {name for name, node in known.items() if node.available}
     chunks = read_chunks(connection)

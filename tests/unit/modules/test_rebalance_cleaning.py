@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.timescaledb.multinode.plugins.module_utils import _rebalance_cleaning
+from ansible_collections.timescaledb.multinode.plugins.module_utils._copy_operations import Operation, PlacedChunk
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_cleaning import Cleaner
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Operation, PlacedChunk
 
 
 class Recorder:

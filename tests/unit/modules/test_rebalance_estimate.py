@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.timescaledb.multinode.plugins.module_utils._copy_operations import PlacedChunk
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_estimate import (
     BYTES_A_SECOND,
     assumed_seconds,
@@ -10,7 +11,7 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_e
     too_long,
 )
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import ChunkMove
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Capacity, Hypertable, PlacedChunk
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Capacity, Hypertable
 
 TABLE = Hypertable(1, "public", "t", 1, {})
 

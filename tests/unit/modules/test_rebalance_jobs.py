@@ -3,9 +3,10 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode
+from ansible_collections.timescaledb.multinode.plugins.module_utils._copy_operations import Operation, PlacedChunk
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_jobs import Wanted, check_capacity, check_wanted, plan_moves
-from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Capacity, Hypertable, Observed, Operation, PlacedChunk
+from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_look import Capacity, Hypertable, Observed
 from ansible_collections.timescaledb.multinode.plugins.module_utils._rebalance_text import placement_after
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint
 from ansible_collections.timescaledb.multinode.plugins.module_utils._versions import Release

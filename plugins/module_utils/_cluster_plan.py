@@ -21,13 +21,14 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_p
 from ansible_collections.timescaledb.multinode.plugins.module_utils._data_node_plan import shown as shown_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_change import Change
-from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_plan import Key, decided, joined
+from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_plan import decided, joined
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_planner import HypertablePlanner
 from ansible_collections.timescaledb.multinode.plugins.module_utils._job_plan import JobPlanner, shown_jobs
 from ansible_collections.timescaledb.multinode.plugins.module_utils._jobs import Job
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Endpoint, Plan, State, Step
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import Table
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_cluster import WantedCluster, without_leaving_nodes
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import Key
 
 if TYPE_CHECKING:
     from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import Holding, LostChunk

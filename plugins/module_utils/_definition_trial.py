@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
-from ansible_collections.timescaledb.multinode.plugins.module_utils._table_shape import Key, Shape, observe_shapes
-from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import WantedHypertable
+from ansible_collections.timescaledb.multinode.plugins.module_utils._table_shape import Shape, observe_shapes
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import Key, WantedHypertable
 
 _UNDEFINED_TABLE, _LOCK_NOT_AVAILABLE = "42P01", "55P03"
 # PostgreSQL's codes for a type, function, schema or table that is not there.

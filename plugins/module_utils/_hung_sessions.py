@@ -19,7 +19,6 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -30,6 +29,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode, reach_node
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError
+from ansible_collections.timescaledb.multinode.plugins.module_utils._node_look import side_by_side
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 
 # What each act is for: who keeps others from making a chunk, and who has written what keeps chunks from being copied.
@@ -55,7 +55,6 @@ _CONNECTIONS = """
 SELECT client_port AS port, coalesce(state, 'active') IN ('active', 'fastpath function call') AND wait_event IS DISTINCT FROM 'ClientRead' AS works
   FROM pg_stat_activity WHERE client_port > 0
 """
-_PARALLEL = 16
 # For a session that was ended.
 _SECONDS_TO_END = 0.5
 
@@ -157,10 +156,7 @@ class HungSessions:
     def _connections_at_nodes(self) -> dict[str, dict[int, bool] | str]:
         """By data node, the ports that it knows connections from and whether these are at work; or why it does not say."""
         nodes = [node for node in self._access_node.data_nodes.values() if node.available]
-        if not nodes:
-            return {}
-        with ThreadPoolExecutor(min(_PARALLEL, len(nodes))) as pool:
-            return dict(zip([node.node_name for node in nodes], pool.map(self._ask, nodes)))
+        return dict(zip([node.node_name for node in nodes], side_by_side(self._ask, nodes)))
 
     def _ask(self, node: DataNode) -> dict[int, bool] | str:
         connection, reason = reach_node(self._module, self._access_node, node.endpoint, self._module.params["connect_timeout"])

@@ -16,12 +16,10 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_
 from ansible_collections.timescaledb.multinode.plugins.module_utils._hypertable_planner import HypertablePlanner, missing_indexes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Plan, Statement
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import Table
-from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import WantedHypertable
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import Key, WantedHypertable
 
 if TYPE_CHECKING:
     from ansible_collections.timescaledb.multinode.plugins.module_utils._holdings import Holding
-
-Key = tuple[str, str]
 
 
 def leaving_nodes(wanted: list[WantedHypertable], tables: dict[Key, Table]) -> list[str]:

@@ -54,8 +54,6 @@ def _ask(module: AnsibleModule, access_node: AccessNode, node: DataNode, steps: 
     try:
         values = ([kind for kind, _name in wanted], [name for _kind, name in wanted])
         rows = connection.run(Statement(_LACKING, values=values), f'data node "{node.node_name}"') if wanted else []
-    except ClusterError as error:
-        return error.cause, []
     finally:
         connection.close()
     return "", [(row["kind"], row["name"]) for row in rows]

@@ -12,8 +12,7 @@ from typing import Any
 
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
-
-Key = tuple[str, str]
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import Key
 
 # A column is hashable where lookup_type_cache() of PostgreSQL finds a function for its type, by which TimescaleDB makes partitions
 # (src/partitioning.c): that of the type itself, of one it can stand for as it is, or of all types of its kind.

@@ -14,13 +14,11 @@ from ansible_collections.timescaledb.multinode.plugins.module_utils._compression
 from ansible_collections.timescaledb.multinode.plugins.module_utils._connection import Connection, taken
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, is_wrong_value
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
-from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import WantedHypertable
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import Key, WantedHypertable
 
 if TYPE_CHECKING:
     from ansible_collections.timescaledb.multinode.plugins.module_utils._definition_trial import Trial
     from ansible_collections.timescaledb.multinode.plugins.module_utils._table_shape import Shape
-
-Key = tuple[str, str]
 
 _TABLES = """
 WITH schema_on AS (

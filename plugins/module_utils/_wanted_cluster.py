@@ -13,12 +13,10 @@ from typing import Any
 from ansible_collections.timescaledb.multinode.plugins.module_utils._access_node import AccessNode, DataNode
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, noting, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._tables import Table
-from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import WantedHypertable, unwanted_hypertable, wanted_hypertables
+from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_hypertables import Key, WantedHypertable, unwanted_hypertable, wanted_hypertables
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_jobs import WantedJob, wanted_jobs
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_nodes import WantedNode, release_errors, unwanted_node, wanted_nodes
 from ansible_collections.timescaledb.multinode.plugins.module_utils._wanted_roles import WantedRoles
-
-Key = tuple[str, str]
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ from typing import Any
 from ansible_collections.timescaledb.multinode.plugins.module_utils._errors import ClusterError, raise_all
 from ansible_collections.timescaledb.multinode.plugins.module_utils._step import Statement
 
+# Schema and relation.
+Key = tuple[str, str]
+
 _MAXIMUM_NAME_BYTES = 63
 _MAXIMUM_PARTITIONS = 32767
 
@@ -50,8 +53,8 @@ class WantedHypertable:
         return self.drop_remote_data or node_name in self.left_clean
 
     @property
-    def key(self) -> tuple[str, str]:
-        """(schema, relation)."""
+    def key(self) -> Key:
+        """What tables are known by."""
         return self.schema, self.relation
 
     @property

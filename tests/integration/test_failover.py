@@ -85,17 +85,11 @@ def test_one_that_answers_by_force(replicated):
 
 
 def test_a_session_that_has_written_and_hangs_is_terminated(replicated, mortal):
-    with _session(replicated) as (begin, errors):
-        # With its connections open: TimescaleDB crashes for one that has none yet.
-        begin(OLD).join()
-        with mortal.hanging():
-            hung = begin(OLD)
-            _wait_for(replicated, WRITES)
-            replicated.succeed(MODULE, nodes=["mortal"], connect_timeout=2)
-            assert replicated.succeed(HUNG, nodes=["mortal"])["sessions"] == []
-            (ended,) = replicated.succeed(HUNG, nodes=["mortal"], act="terminate")["sessions"]
-            hung.join()
-        assert ended["query"] == OLD and len(errors) == 1
+    with _hung_writer(replicated, mortal) as (hung, errors):
+        assert replicated.succeed(HUNG, nodes=["mortal"])["sessions"] == []
+        (ended,) = replicated.succeed(HUNG, nodes=["mortal"], act="terminate")["sessions"]
+        hung.join()
+    assert ended["query"] == OLD and len(errors) == 1
 
 
 @pytest.mark.parametrize("act", ["cancel", "terminate"])
@@ -127,24 +121,32 @@ def test_a_long_load_is_left_alone(replicated, mortal, load, act):
 
 
 def test_where_it_cannot_be_told_nobody_is_ended(replicated, mortal):
-    with _session(replicated) as (begin, errors):
-        begin(OLD).join()
-        with mortal.hanging():
-            hung = begin(OLD)
-            _wait_for(replicated, WRITES)
-            replicated.succeed(MODULE, nodes=["mortal"], connect_timeout=2)
-            with replicated.dn("dn1").rejecting(replicated.database), replicated.dn("dn2").rejecting(replicated.database):
-                result = replicated.succeed(HUNG, nodes=["mortal"], act="terminate")
-                assert result["sessions"] == [] and any("pg_hba.conf rejects" in text for text in result["warnings"]), result
-            assert hung.is_alive()
-        hung.join()
-        assert errors == []
+    with _hung_writer(replicated, mortal) as (hung, errors):
+        with replicated.dn("dn1").rejecting(replicated.database), replicated.dn("dn2").rejecting(replicated.database):
+            result = replicated.succeed(HUNG, nodes=["mortal"], act="terminate")
+            assert result["sessions"] == [] and any("pg_hba.conf rejects" in text for text in result["warnings"]), result
+        assert hung.is_alive()
+    assert errors == []
 
 
 def test_refusals_of_waits(replicated):
     for option, value in (("wait", 0), ("patience", -1), ("connect_timeout", 0)):
         replicated.refuse(HUNG, f"option {option}: it is {value}", nodes=["dn1"], **{option: value})
     assert replicated.succeed(HUNG, nodes=["nobody"])["changed"] is False
+
+
+@contextmanager
+def _hung_writer(replicated, mortal):
+    """A session that waits for a data node that hangs, and the errors that it gets."""
+    with _session(replicated) as (begin, errors):
+        # With its connections open: TimescaleDB crashes for one that has none yet.
+        begin(OLD).join()
+        with mortal.hanging():
+            hung = begin(OLD)
+            _wait_for(replicated, WRITES)
+            replicated.succeed(MODULE, nodes=["mortal"], connect_timeout=2)
+            yield hung, errors
+        hung.join()
 
 
 @contextmanager
